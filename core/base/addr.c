@@ -1,0 +1,86 @@
+/* Transport addresses. */
+#include "core/base/addr.h"
+
+#include <string.h>
+
+#include "core/base/check.h"
+
+struct addr addr_v4(uint32_t ip, uint16_t port)
+{
+    struct addr addr = {.family = ADDR_V4, .port = port};
+    addr.ip[0] = (uint8_t)(ip >> 24);
+    addr.ip[1] = (uint8_t)(ip >> 16);
+    addr.ip[2] = (uint8_t)(ip >> 8);
+    addr.ip[3] = (uint8_t)ip;
+    return addr;
+}
+
+struct addr addr_v6(const uint8_t ip[static 16], uint16_t port)
+{
+    struct addr addr = {.family = ADDR_V6, .port = port};
+    memcpy(addr.ip, ip, 16);
+    return addr;
+}
+
+struct addr addr_with_port(struct addr addr, uint16_t port)
+{
+    addr.port = port;
+    return addr;
+}
+
+size_t addr_ip_size(const struct addr *addr)
+{
+    switch (addr->family) {
+    case ADDR_V4:
+        return 4;
+    case ADDR_V6:
+        return 16;
+    default:
+        check(addr->family == ADDR_NONE);
+        return 0;
+    }
+}
+
+bool addr_equal(const struct addr *a, const struct addr *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+bool addr_equal_ip(const struct addr *a, const struct addr *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
+
+int addr_compare(const struct addr *a, const struct addr *b)
+{
+    if (a->family != b->family)
+        return a->family < b->family ? -1 : 1;
+    int order = memcmp(a->ip, b->ip, sizeof a->ip);
+    if (order != 0)
+        return order;
+    return (a->port > b->port) - (a->port < b->port);
+}
+
+struct addr addr_prefix(const struct addr *addr, unsigned bits)
+{
+    check(bits <= 8 * addr_ip_size(addr));
+    struct addr prefix = {.family = addr->family};
+    for (unsigned i = 0; i < bits / 8; i++)
+        prefix.ip[i] = addr->ip[i];
+    if (bits % 8 != 0)
+        prefix.ip[bits / 8] = (uint8_t)(addr->ip[bits / 8] & (0xff00u >> (bits % 8)));
+    return prefix;
+}
+
+bool addr_is_unicast(const struct addr *addr)
+{
+    static const uint8_t zero[16];
+    switch (addr->family) {
+    case ADDR_V4: /* 0.0.0.0/8 is never a source; 224.0.0.0/3 is multicast, reserved and broadcast */
+        return addr->ip[0] != 0 && addr->ip[0] < 224;
+    case ADDR_V6:
+        return addr->ip[0] != 0xff && memcmp(addr->ip, zero, sizeof zero) != 0;
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,29 @@
+/* What a protocol may touch while the node handles one input. */
+#include "core/base/context.h"
+
+#include "core/base/check.h"
+
+void context_trace(const struct context *cx, enum trace_kind kind, struct trace_record record)
+{
+    check(kind < TRACE_KINDS);
+    cx->counts[kind]++;
+    if (cx->tracer->record == NULL)
+        return;
+    record.now_ns = cx->now_ns;
+    record.kind = kind;
+    cx->tracer->record(cx->tracer->host, &record);
+}
+
+void context_send(const struct context *cx, size_t size, struct node_out_send send)
+{
+    if (!outbox_send(cx->out, size, send)) {
+        context_trace(cx, TRACE_OUTPUT_FULL,
+                      (struct trace_record){.socket = send.socket, .remote = send.remote, .number = size});
+    }
+}
+
+void context_put(const struct context *cx, const struct node_out *out)
+{
+    if (!outbox_put(cx->out, out))
+        context_trace(cx, TRACE_OUTPUT_FULL, (struct trace_record){0});
+}

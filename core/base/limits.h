@@ -1,0 +1,21 @@
+/*
+ * How much a node may hold. Memory is sized from these once, and a full table does what its line says; nothing ever grows.
+ */
+#ifndef WARREN_BASE_LIMITS_H
+#define WARREN_BASE_LIMITS_H
+
+#include <stdint.h>
+
+struct node_limits {
+    uint32_t outputs;           /* results of one input; one more is dropped and counted */
+    uint32_t output_bytes;      /* bytes of the datagrams among them; likewise */
+    uint32_t stun_probes;       /* probe sockets open at once; a discovery that finds none free ends as unknown */
+    uint32_t stun_transactions; /* requests under way at once; one more is refused to its caller */
+    uint32_t stun_sources;      /* source prefixes whose STUN budget is kept; the oldest full budget makes room */
+};
+
+/* What a client, and a server for a region's worth of clients, start from. */
+extern const struct node_limits node_limits_client;
+extern const struct node_limits node_limits_server;
+
+#endif

@@ -1,0 +1,218 @@
+/*
+ * The whole interface of Warren's protocol core.
+ *
+ * A node is a function of its state and one input at a time. A host (the daemon, the simulator, a replayer) hands in
+ * every fact that happens to the node with node_input(), then pulls with node_output() until there is nothing left, then
+ * reads node_deadline() and makes sure that a NODE_IN_DEADLINE arrives at or after that time. The core has no sockets,
+ * clocks, threads, files, environment or allocator. Nothing here blocks or calls back, except the trace.
+ *
+ * Rules that both sides check:
+ *   - drain fully: node_input() after node_output() returned false, never before;
+ *   - time is unsigned nanoseconds of a clock that counts through suspend, and never decreases from input to input;
+ *   - bytes in an input belong to the host and are read only during the call; bytes in an output belong to the node and
+ *     are good until the next input;
+ *   - what arrives from outside (datagrams, ICMP) may be anything; a malformed one is dropped, counted and traced;
+ *   - a host that breaks these rules (input before drained, time going back) fails a check and stops.
+ */
+#ifndef WARREN_H
+#define WARREN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/addr.h"
+#include "core/base/crypto.h"
+#include "core/base/limits.h"
+#include "core/base/random.h"
+#include "core/base/trace.h"
+#include "core/stun/behaviour.h"
+
+/* No deadline: nothing will happen until the next input. */
+#define NODE_NEVER UINT64_MAX
+
+/*
+ * Sockets are named by the node. The standing ones below exist from the host's configuration and are never opened or
+ * closed by the node; every number from NODE_SOCKET_PROBE on is a probe socket that the node asked for.
+ */
+enum node_socket {
+    NODE_SOCKET_STUN = 1,           /* STUN server on its primary port, on every address it serves */
+    NODE_SOCKET_STUN_ALTERNATE = 2, /* the same on its alternate port (RFC 5780, section 6) */
+    NODE_SOCKET_PROBE = 256,
+};
+
+/* ---- Inputs: what happened ---------------------------------------------------------------------------------------- */
+
+enum node_in_kind {
+    NODE_IN_DEADLINE = 1,   /* the deadline that node_deadline() named has come */
+    NODE_IN_DATAGRAM = 2,   /* a datagram, or a train of equal-sized ones, arrived */
+    NODE_IN_ICMP = 3,       /* an ICMP error that quotes a datagram of ours */
+    NODE_IN_UNSENT = 4,     /* a datagram could not be sent */
+    NODE_IN_SOCKET = 5,     /* a probe socket was opened, or refused */
+    NODE_IN_SERVE_STUN = 6, /* command: serve STUN on these addresses, or no longer */
+    NODE_IN_DISCOVER = 7,   /* command: find out how the NAT in front behaves; joins the one under way, if any */
+};
+
+struct node_in_datagram {
+    uint32_t socket;
+    struct addr local;  /* the address it was sent to, with the socket's port */
+    struct addr remote; /* where it came from */
+    const uint8_t *bytes;
+    uint32_t size;
+    uint32_t segment; /* size of each datagram of a train but the last; 0 or `size` when there is one */
+};
+
+/* Classes of ICMP errors, the same for ICMPv4 (RFC 792, 1191) and ICMPv6 (RFC 4443). */
+enum node_icmp {
+    NODE_ICMP_UNREACHABLE_NET = 1,
+    NODE_ICMP_UNREACHABLE_HOST = 2,
+    NODE_ICMP_UNREACHABLE_PORT = 3,
+    NODE_ICMP_PROHIBITED = 4,
+    NODE_ICMP_TOO_BIG = 5,
+    NODE_ICMP_TIME_EXCEEDED = 6,
+};
+
+struct node_in_icmp {
+    uint32_t socket;
+    struct addr local;    /* source of the quoted datagram */
+    struct addr remote;   /* its destination */
+    struct addr reporter; /* who sent the error; port 0 */
+    uint32_t mtu;         /* bytes; for NODE_ICMP_TOO_BIG */
+    uint8_t error;        /* enum node_icmp */
+};
+
+/* Why a host could not do something, independent of an operating system's numbers. */
+enum node_error {
+    NODE_OK = 0,
+    NODE_ERROR_REFUSED = 1,      /* forbidden by a local firewall or lack of rights */
+    NODE_ERROR_ADDRESS = 2,      /* the address is not ours, or is in use */
+    NODE_ERROR_UNREACHABLE = 3,  /* no route, or the network is down */
+    NODE_ERROR_TOO_BIG = 4,      /* larger than the path's MTU */
+    NODE_ERROR_NO_RESOURCES = 5, /* buffers or descriptors ran out */
+};
+
+struct node_in_unsent {
+    uint32_t socket;
+    struct addr remote;
+    uint8_t error; /* enum node_error, not NODE_OK */
+};
+
+struct node_in_socket {
+    uint32_t socket; /* as the node named it in NODE_OUT_OPEN */
+    uint16_t port;   /* the local port; 0 when refused */
+    uint8_t error;   /* enum node_error */
+};
+
+/* Most addresses that a STUN server serves: an RFC 5780 pair in each family. */
+enum { NODE_STUN_ADDRESSES = 4 };
+
+/*
+ * The alternate of an address is the other one of its family, where there are two. Without a pair the server still
+ * serves RFC 8489, and answers CHANGE-REQUEST with 420.
+ */
+struct node_in_serve_stun {
+    struct addr addresses[NODE_STUN_ADDRESSES]; /* ports are 0 */
+    uint32_t count;                             /* 0: serve no longer */
+    uint16_t port;                              /* of NODE_SOCKET_STUN */
+    uint16_t alternate_port;                    /* of NODE_SOCKET_STUN_ALTERNATE; 0: there is none */
+};
+
+/* Most servers that one discovery may use: a second one stands in for a second address. */
+enum { NODE_DISCOVER_SERVERS = 2 };
+
+struct node_in_discover {
+    struct addr servers[NODE_DISCOVER_SERVERS]; /* all of one family */
+    uint32_t count;                             /* at least 1 */
+};
+
+struct node_in {
+    uint64_t now_ns;
+    enum node_in_kind kind;
+    union {
+        struct node_in_datagram datagram;
+        struct node_in_icmp icmp;
+        struct node_in_unsent unsent;
+        struct node_in_socket socket;
+        struct node_in_serve_stun serve_stun;
+        struct node_in_discover discover;
+    };
+};
+
+/* ---- Outputs: what to do ------------------------------------------------------------------------------------------ */
+
+enum node_out_kind {
+    NODE_OUT_SEND = 1,      /* send a datagram or a train */
+    NODE_OUT_OPEN = 2,      /* open a probe socket; answered by NODE_IN_SOCKET */
+    NODE_OUT_CLOSE = 3,     /* close a probe socket; nothing about it may come in afterwards */
+    NODE_OUT_BEHAVIOUR = 4, /* event: a discovery that was commanded has ended */
+};
+
+struct node_out_send {
+    uint32_t socket;
+    struct addr source; /* ADDR_NONE: as the route says; else one of the socket's addresses, its port included */
+    struct addr remote;
+    const uint8_t *bytes;
+    uint32_t size;
+    uint32_t segment; /* as in node_in_datagram */
+    uint8_t ttl;      /* 0: the host's default */
+    bool dont_fragment;
+};
+
+struct node_out_open {
+    uint32_t socket;
+    uint8_t family; /* enum addr_family; bound to every address, on a port that was not used lately */
+};
+
+struct node_out {
+    enum node_out_kind kind;
+    union {
+        struct node_out_send send;
+        struct node_out_open open;
+        uint32_t close; /* the socket */
+        struct stun_behaviour behaviour;
+    };
+};
+
+/* ---- The node ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * What a node needs of its host. Kept by pointer, not part of the state: it must outlive the node, and a restored
+ * snapshot gets its own through node_attach().
+ */
+struct node_env {
+    const struct crypto *crypto;
+    struct tracer tracer; /* .record == NULL: no trace */
+};
+
+struct node;
+
+/* Bytes that a node with these limits needs; the same on every machine of one pointer size. */
+size_t node_size(const struct node_limits *limits);
+
+/*
+ * Makes a node in `memory`, which is aligned for any object, has node_size(limits) bytes, and is zero (fresh pages are:
+ * parts that are never used are never touched). `seed` is drawn by the host from a source that nobody can predict, once
+ * for each start, and never stored. The memory is the node's until the host forgets it; there is nothing to free.
+ */
+struct node *node_init(void *memory, size_t size, const struct node_limits *limits,
+                       const uint8_t seed[static RANDOM_SEED_SIZE], const struct node_env *env);
+
+/*
+ * The whole state is the block: a copy of it, anywhere, is a snapshot. Makes a copy usable. NULL when the bytes are not
+ * a drained node of this build.
+ */
+struct node *node_attach(void *memory, size_t size, const struct node_env *env);
+
+/* Exactly one stimulus, with its time. */
+void node_input(struct node *node, const struct node_in *in);
+
+/* The next thing to do, in order; false: drained. */
+bool node_output(struct node *node, struct node_out *out);
+
+/* When the node wants NODE_IN_DEADLINE, at the latest; may lie in the past. NODE_NEVER when it does not. */
+uint64_t node_deadline(const struct node *node);
+
+/* What the node counted since it was made; the words are in core/base/trace.def. */
+uint64_t node_count(const struct node *node, enum trace_kind kind);
+
+#endif
