@@ -1,4 +1,7 @@
-/* The one place where the protocols meet: routes each input to its protocol, and each protocol's result to the next. */
+/*
+ * The one place where the protocols meet: routes each input to its protocol, and each protocol's
+ * result to the next.
+ */
 #include <string.h>
 
 #include "core/base/check.h"
@@ -15,7 +18,9 @@ struct probe {
     bool open;
 };
 
-/* Everything about a node, but for what hangs behind it in the same block. No pointers but `env`. */
+/*
+ * Everything about a node, but for what hangs behind it in the same block. No pointers but `env`.
+ */
 struct node {
     uint64_t magic;
     uint64_t size; /* of the whole block */
@@ -35,7 +40,9 @@ struct node {
 /* "node" and what would make one build's block unreadable to another. */
 #define NODE_MAGIC (UINT64_C(0x6e6f646500000000) | sizeof(struct node))
 
-/* Probe sockets are numbered by slot, in rows of this many, one row for each time a slot is used. */
+/*
+ * Probe sockets are numbered by slot, in rows of this many, one row for each time a slot is used.
+ */
 enum { PROBES_MAX = 256 };
 
 /* Where each part of the block begins. */
@@ -127,7 +134,7 @@ static struct context context_of(struct node *node)
     };
 }
 
-/* ---- Probe sockets ------------------------------------------------------------------------------------------------ */
+/* ---- Probe sockets --------------------------------------------------------------------------- */
 
 /* The probe with this number; NULL when it was never opened, or was closed. */
 static struct probe *probe_by_socket(struct node *node, uint32_t socket, struct handle *handle)
@@ -138,7 +145,8 @@ static struct probe *probe_by_socket(struct node *node, uint32_t socket, struct 
     return probe != NULL && probe->socket == socket ? probe : NULL;
 }
 
-static void probe_open(struct node *node, const struct context *cx, uint8_t family, uint32_t *socket)
+static void probe_open(struct node *node, const struct context *cx, uint8_t family,
+                       uint32_t *socket)
 {
     struct handle handle;
     struct probe *probe = pool_take(&node->probes, &handle);
@@ -164,7 +172,7 @@ static void probes_close(struct node *node, const struct context *cx)
     }
 }
 
-/* ---- Inputs ------------------------------------------------------------------------------------------------------- */
+/* ---- Inputs ---------------------------------------------------------------------------------- */
 
 static void input_outcome(struct node *node, const struct context *cx,
                           const struct stun_outcome *outcome)
@@ -299,7 +307,10 @@ static void input_discover(struct node *node, const struct context *cx,
 
 static void input_deadline(struct node *node, const struct context *cx)
 {
-    /* Bounded: a timer that is set again lies in the future, since no protocol waits for less than a nanosecond. */
+    /*
+     * Bounded: a timer that is set again lies in the future, since no protocol waits for less than
+     * a nanosecond.
+     */
     struct timer_fired fired;
     while (timers_next(&node->timers, cx->now_ns, &fired)) {
         check(fired.kind == TIMER_STUN_TRANSACTION);

@@ -1,18 +1,22 @@
 /*
  * The whole interface of Warren's protocol core.
  *
- * A node is a function of its state and one input at a time. A host (the daemon, the simulator, a replayer) hands in
- * every fact that happens to the node with node_input(), then pulls with node_output() until there is nothing left, then
- * reads node_deadline() and makes sure that a NODE_IN_DEADLINE arrives at or after that time. The core has no sockets,
- * clocks, threads, files, environment or allocator. Nothing here blocks or calls back, except the trace.
+ * A node is a function of its state and one input at a time. A host (the daemon, the simulator, a
+ * replayer) hands in every fact that happens to the node with node_input(), then pulls with
+ * node_output() until there is nothing left, then reads node_deadline() and makes sure that a
+ * NODE_IN_DEADLINE arrives at or after that time. The core has no sockets, clocks, threads, files,
+ * environment or allocator. Nothing here blocks or calls back, except the trace.
  *
  * Rules that both sides check:
  *   - drain fully: node_input() after node_output() returned false, never before;
- *   - time is unsigned nanoseconds of a clock that counts through suspend, and never decreases from input to input;
- *   - bytes in an input belong to the host and are read only during the call; bytes in an output belong to the node and
- *     are good until the next input;
- *   - what arrives from outside (datagrams, ICMP) may be anything; a malformed one is dropped, counted and traced;
- *   - a host that breaks these rules (input before drained, time going back) fails a check and stops.
+ *   - time is unsigned nanoseconds of a clock that counts through suspend, and never decreases from
+ *     input to input;
+ *   - bytes in an input belong to the host and are read only during the call; bytes in an output
+ *     belong to the node and are good until the next input;
+ *   - what arrives from outside (datagrams, ICMP) may be anything; a malformed one is dropped,
+ *     counted and traced;
+ *   - a host that breaks these rules (input before drained, time going back) fails a check and
+ *     stops.
  */
 #ifndef WARREN_H
 #define WARREN_H
@@ -32,16 +36,17 @@
 #define NODE_NEVER UINT64_MAX
 
 /*
- * Sockets are named by the node. The standing ones below exist from the host's configuration and are never opened or
- * closed by the node; every number from NODE_SOCKET_PROBE on is a probe socket that the node asked for.
+ * Sockets are named by the node. The standing ones below exist from the host's configuration and
+ * are never opened or closed by the node; every number from NODE_SOCKET_PROBE on is a probe socket
+ * that the node asked for.
  */
 enum node_socket {
-    NODE_SOCKET_STUN = 1,           /* STUN server on its primary port, on every address it serves */
+    NODE_SOCKET_STUN = 1, /* STUN server on its primary port, on every address it serves */
     NODE_SOCKET_STUN_ALTERNATE = 2, /* the same on its alternate port (RFC 5780, section 6) */
     NODE_SOCKET_PROBE = 256,
 };
 
-/* ---- Inputs: what happened ---------------------------------------------------------------------------------------- */
+/* ---- Inputs: what happened ------------------------------------------------------------------- */
 
 enum node_in_kind {
     NODE_IN_DEADLINE = 1,   /* the deadline that node_deadline() named has come */
@@ -50,7 +55,7 @@ enum node_in_kind {
     NODE_IN_UNSENT = 4,     /* a datagram could not be sent */
     NODE_IN_SOCKET = 5,     /* a probe socket was opened, or refused */
     NODE_IN_SERVE_STUN = 6, /* command: serve STUN on these addresses, or no longer */
-    NODE_IN_DISCOVER = 7,   /* command: find out how the NAT in front behaves; joins the one under way, if any */
+    NODE_IN_DISCOVER = 7, /* command: find out how the NAT in front behaves; joins one under way */
 };
 
 struct node_in_datagram {
@@ -59,7 +64,7 @@ struct node_in_datagram {
     struct addr remote; /* where it came from */
     const uint8_t *bytes;
     uint32_t size;
-    uint32_t segment; /* size of each datagram of a train but the last; 0 or `size` when there is one */
+    uint32_t segment; /* of each datagram of a train but the last; 0 or `size`: there is one */
 };
 
 /* Classes of ICMP errors, the same for ICMPv4 (RFC 792, 1191) and ICMPv6 (RFC 4443). */
@@ -107,14 +112,14 @@ struct node_in_socket {
 enum { NODE_STUN_ADDRESSES = 4 };
 
 /*
- * The alternate of an address is the other one of its family, where there are two. Without a pair the server still
- * serves RFC 8489, and answers CHANGE-REQUEST with 420.
+ * The alternate of an address is the other one of its family, where there are two. Without a pair
+ * the server still serves RFC 8489, and answers CHANGE-REQUEST with 420.
  */
 struct node_in_serve_stun {
     struct addr addresses[NODE_STUN_ADDRESSES]; /* ports are 0 */
     uint32_t count;                             /* 0: serve no longer */
     uint16_t port;                              /* of NODE_SOCKET_STUN */
-    uint16_t alternate_port;                    /* of NODE_SOCKET_STUN_ALTERNATE; 0: there is none */
+    uint16_t alternate_port; /* of NODE_SOCKET_STUN_ALTERNATE; 0: there is none */
 };
 
 /* Most servers that one discovery may use: a second one stands in for a second address. */
@@ -138,7 +143,7 @@ struct node_in {
     };
 };
 
-/* ---- Outputs: what to do ------------------------------------------------------------------------------------------ */
+/* ---- Outputs: what to do --------------------------------------------------------------------- */
 
 enum node_out_kind {
     NODE_OUT_SEND = 1,      /* send a datagram or a train */
@@ -149,7 +154,7 @@ enum node_out_kind {
 
 struct node_out_send {
     uint32_t socket;
-    struct addr source; /* ADDR_NONE: as the route says; else one of the socket's addresses, its port included */
+    struct addr source; /* ADDR_NONE: as the route says; else one of the socket's, with its port */
     struct addr remote;
     const uint8_t *bytes;
     uint32_t size;
@@ -160,7 +165,7 @@ struct node_out_send {
 
 struct node_out_open {
     uint32_t socket;
-    uint8_t family; /* enum addr_family; bound to every address, on a port that was not used lately */
+    uint8_t family; /* enum addr_family; bound to every address, on a fresh port */
 };
 
 struct node_out {
@@ -173,11 +178,11 @@ struct node_out {
     };
 };
 
-/* ---- The node ----------------------------------------------------------------------------------------------------- */
+/* ---- The node -------------------------------------------------------------------------------- */
 
 /*
- * What a node needs of its host. Kept by pointer, not part of the state: it must outlive the node, and a restored
- * snapshot gets its own through node_attach().
+ * What a node needs of its host. Kept by pointer, not part of the state: it must outlive the node,
+ * and a restored snapshot gets its own through node_attach().
  */
 struct node_env {
     const struct crypto *crypto;
@@ -190,16 +195,17 @@ struct node;
 size_t node_size(const struct node_limits *limits);
 
 /*
- * Makes a node in `memory`, which is aligned for any object, has node_size(limits) bytes, and is zero (fresh pages are:
- * parts that are never used are never touched). `seed` is drawn by the host from a source that nobody can predict, once
- * for each start, and never stored. The memory is the node's until the host forgets it; there is nothing to free.
+ * Makes a node in `memory`, which is aligned for any object, has node_size(limits) bytes, and is
+ * zero (fresh pages are: parts that are never used are never touched). `seed` is drawn by the host
+ * from a source that nobody can predict, once for each start, and never stored. The memory is the
+ * node's until the host forgets it; there is nothing to free.
  */
 struct node *node_init(void *memory, size_t size, const struct node_limits *limits,
                        const uint8_t seed[static RANDOM_SEED_SIZE], const struct node_env *env);
 
 /*
- * The whole state is the block: a copy of it, anywhere, is a snapshot. Makes a copy usable. NULL when the bytes are not
- * a drained node of this build.
+ * The whole state is the block: a copy of it, anywhere, is a snapshot. Makes a copy usable. NULL
+ * when the bytes are not a drained node of this build.
  */
 struct node *node_attach(void *memory, size_t size, const struct node_env *env);
 
@@ -209,7 +215,10 @@ void node_input(struct node *node, const struct node_in *in);
 /* The next thing to do, in order; false: drained. */
 bool node_output(struct node *node, struct node_out *out);
 
-/* When the node wants NODE_IN_DEADLINE, at the latest; may lie in the past. NODE_NEVER when it does not. */
+/*
+ * When the node wants NODE_IN_DEADLINE, at the latest; may lie in the past. NODE_NEVER when it does
+ * not.
+ */
 uint64_t node_deadline(const struct node *node);
 
 /* What the node counted since it was made; the words are in core/base/trace.def. */

@@ -15,7 +15,7 @@ enum {
     INPUT_FIELDS_MAX = 160, /* of any input, without a datagram's bytes */
 };
 
-/* ---- Fields ------------------------------------------------------------------------------------------------------- */
+/* ---- Fields ---------------------------------------------------------------------------------- */
 
 static void write_addr(struct writer *w, const struct addr *addr)
 {
@@ -24,7 +24,10 @@ static void write_addr(struct writer *w, const struct addr *addr)
     write_bytes(w, addr->ip, sizeof addr->ip);
 }
 
-/* Fails the reader on what no struct addr may hold: another family, or bytes that its family does not use. */
+/*
+ * Fails the reader on what no struct addr may hold: another family, or bytes that its family does
+ * not use.
+ */
 static struct addr read_addr(struct reader *r)
 {
     struct addr addr = {.family = read_u8(r), .port = read_u16(r)};
@@ -50,7 +53,10 @@ static void write_limits(struct writer *w, const struct node_limits *limits)
     write_u32(w, limits->stun_sources);
 }
 
-/* A node of these limits is made when the tape is replayed, so they are held to what a machine can give. */
+/*
+ * A node of these limits is made when the tape is replayed, so they are held to what a machine can
+ * give.
+ */
 static bool limits_are_sane(const struct node_limits *limits)
 {
     return limits->outputs >= 1 && limits->outputs <= 1 << 20 && limits->output_bytes <= 1 << 28 &&
@@ -167,7 +173,7 @@ static void read_input(struct reader *r, struct node_in *in)
     }
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------------------ */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 static void put(struct tape_writer *tape, const uint8_t *bytes, size_t size)
 {
@@ -228,7 +234,7 @@ void tape_end(struct tape_writer *tape, uint64_t outputs, uint64_t digest)
     put_record(tape, TAPE_END, &w, NULL, 0);
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------ */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 const char *tape_error_text(enum tape_error error)
 {

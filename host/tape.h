@@ -1,7 +1,8 @@
 /*
- * Tapes: everything that happened to one node, so that it can happen again. A tape is an envelope (magic, version) and
- * records of kind, length and payload, all big-endian. The first record says how the node was made, the last how the
- * run ended. A tape holds the node's seed and every byte it was sent: whoever has it has the node's secrets.
+ * Tapes: everything that happened to one node, so that it can happen again. A tape is an envelope
+ * (magic, version) and records of kind, length and payload, all big-endian. The first record says
+ * how the node was made, the last how the run ended. A tape holds the node's seed and every byte it
+ * was sent: whoever has it has the node's secrets.
  *
  *   envelope  "WARRENTP", u32 version
  *   record    u16 kind, u16 zero, u32 length, then `length` bytes
@@ -30,7 +31,9 @@ enum tape_kind {
     TAPE_END = 3,   /* number of outputs and digest */
 };
 
-/* Where recorded bytes go; false when they could not be kept, after which nothing more is written. */
+/*
+ * Where recorded bytes go; false when they could not be kept, after which nothing more is written.
+ */
 typedef bool tape_sink(void *host, const uint8_t *bytes, size_t size);
 
 struct tape_writer {
@@ -76,8 +79,8 @@ struct tape_reader {
 
 enum tape_error tape_open(struct tape_reader *tape, const uint8_t *bytes, size_t size);
 /*
- * The next record: the first is TAPE_START, the last TAPE_END. After TAPE_END, or after an error, it must not be called
- * again. tape->index is then where the trouble lies.
+ * The next record: the first is TAPE_START, the last TAPE_END. After TAPE_END, or after an error,
+ * it must not be called again. tape->index is then where the trouble lies.
  */
 enum tape_error tape_next(struct tape_reader *tape, struct tape_record *record);
 

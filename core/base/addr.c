@@ -76,7 +76,7 @@ bool addr_is_unicast(const struct addr *addr)
 {
     static const uint8_t zero[16];
     switch (addr->family) {
-    case ADDR_V4: /* 0.0.0.0/8 is never a source; 224.0.0.0/3 is multicast, reserved and broadcast */
+    case ADDR_V4: /* neither 0.0.0.0/8 nor 224.0.0.0/3: multicast, reserved, broadcast */
         return addr->ip[0] != 0 && addr->ip[0] < 224;
     case ADDR_V6:
         return addr->ip[0] != 0xff && memcmp(addr->ip, zero, sizeof zero) != 0;

@@ -13,8 +13,8 @@ enum addr_family {
 };
 
 /*
- * Has no padding, and bytes that the family does not use are zero, so two equal addresses are equal bytes and the
- * struct can be a map's key.
+ * Has no padding, and bytes that the family does not use are zero, so two equal addresses are equal
+ * bytes and the struct can be a map's key.
  */
 struct addr {
     uint8_t family; /* enum addr_family */
@@ -36,16 +36,21 @@ size_t addr_ip_size(const struct addr *addr);
 bool addr_equal(const struct addr *a, const struct addr *b);
 /* Equal but for the port. */
 bool addr_equal_ip(const struct addr *a, const struct addr *b);
-/* A total order for places where results must not depend on memory: family, address, port. <0, 0, >0. */
+/*
+ * A total order for places where results must not depend on memory: family, address, port. <0, 0,
+ * >0.
+ */
 int addr_compare(const struct addr *a, const struct addr *b);
 
 /*
- * The address with all bits after the first `bits` cleared and port 0: what a budget per prefix is keyed by.
- * `bits` is at most 8 * addr_ip_size(addr).
+ * The address with all bits after the first `bits` cleared and port 0: what a budget per prefix is
+ * keyed by. `bits` is at most 8 * addr_ip_size(addr).
  */
 struct addr addr_prefix(const struct addr *addr, unsigned bits);
 
-/* False for the unspecified address, multicast, and IPv4 broadcast: what no datagram may come from. */
+/*
+ * False for the unspecified address, multicast, and IPv4 broadcast: what no datagram may come from.
+ */
 bool addr_is_unicast(const struct addr *addr);
 
 #endif

@@ -1,4 +1,7 @@
-/* Checks of our own invariants. A failed check is a bug in Warren; nothing that arrives from outside may fail one. */
+/*
+ * Checks of our own invariants. A failed check is a bug in Warren; nothing that arrives from
+ * outside may fail one.
+ */
 #ifndef WARREN_BASE_CHECK_H
 #define WARREN_BASE_CHECK_H
 

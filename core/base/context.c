@@ -17,8 +17,9 @@ void context_trace(const struct context *cx, enum trace_kind kind, struct trace_
 void context_send(const struct context *cx, size_t size, struct node_out_send send)
 {
     if (!outbox_send(cx->out, size, send)) {
-        context_trace(cx, TRACE_OUTPUT_FULL,
-                      (struct trace_record){.socket = send.socket, .remote = send.remote, .number = size});
+        context_trace(
+            cx, TRACE_OUTPUT_FULL,
+            (struct trace_record){.socket = send.socket, .remote = send.remote, .number = size});
     }
 }
 

@@ -21,9 +21,15 @@ struct context {
     struct random_secret *secret;
 };
 
-/* Counts a record, and shows it to whoever listens. now_ns and kind are filled in; the rest is as given. */
+/*
+ * Counts a record, and shows it to whoever listens. now_ns and kind are filled in; the rest is as
+ * given.
+ */
 void context_trace(const struct context *cx, enum trace_kind kind, struct trace_record record);
-/* Sends the `size` bytes written to outbox_room(), or counts that there was no room; size 0 says that they did not fit. */
+/*
+ * Sends the `size` bytes written to outbox_room(), or counts that there was no room; size 0 says
+ * that they did not fit.
+ */
 void context_send(const struct context *cx, size_t size, struct node_out_send send);
 /* Puts out anything else; likewise. */
 void context_put(const struct context *cx, const struct node_out *out);

@@ -1,6 +1,7 @@
 /*
- * The cryptographic operations that the core asks of its host. Every one is a pure function of its arguments: bytes in,
- * bytes out, no kept context, no randomness drawn. `crypto/` has the real table; fuzzing uses a null one.
+ * The cryptographic operations that the core asks of its host. Every one is a pure function of its
+ * arguments: bytes in, bytes out, no kept context, no randomness drawn. `crypto/` has the real
+ * table; fuzzing uses a null one.
  */
 #ifndef WARREN_BASE_CRYPTO_H
 #define WARREN_BASE_CRYPTO_H
@@ -24,7 +25,8 @@ struct crypto_span {
 struct crypto {
     /* Keys of STUN's long-term credentials (RFC 8489, section 9.2.2). */
     void (*md5)(uint8_t out[static CRYPTO_MD5_SIZE], const struct crypto_span *parts, size_t count);
-    void (*sha256)(uint8_t out[static CRYPTO_SHA256_SIZE], const struct crypto_span *parts, size_t count);
+    void (*sha256)(uint8_t out[static CRYPTO_SHA256_SIZE], const struct crypto_span *parts,
+                   size_t count);
     /* MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256 (RFC 8489, sections 14.5 and 14.6). */
     void (*hmac_sha1)(uint8_t out[static CRYPTO_SHA1_SIZE], const uint8_t *key, size_t key_size,
                       const struct crypto_span *parts, size_t count);

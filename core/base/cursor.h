@@ -1,6 +1,7 @@
 /*
- * Checked reading and writing of big-endian bytes. Both cursors keep base, length and index, and their error is
- * sticky: after the first failure every operation does nothing and reads as zero, so a codec checks once, at its end.
+ * Checked reading and writing of big-endian bytes. Both cursors keep base, length and index, and
+ * their error is sticky: after the first failure every operation does nothing and reads as zero, so
+ * a codec checks once, at its end.
  */
 #ifndef WARREN_BASE_CURSOR_H
 #define WARREN_BASE_CURSOR_H

@@ -1,6 +1,7 @@
 /*
- * SipHash-2-4 (Aumasson and Bernstein, 2012): keyed, so that a stranger cannot aim at a map's chains; streamed, so that
- * a digest can run over everything a node puts out. Same bytes, same value, on every machine.
+ * SipHash-2-4 (Aumasson and Bernstein, 2012): keyed, so that a stranger cannot aim at a map's
+ * chains; streamed, so that a digest can run over everything a node puts out. Same bytes, same
+ * value, on every machine.
  */
 #ifndef WARREN_BASE_HASH_H
 #define WARREN_BASE_HASH_H

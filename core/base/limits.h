@@ -1,5 +1,6 @@
 /*
- * How much a node may hold. Memory is sized from these once, and a full table does what its line says; nothing ever grows.
+ * How much a node may hold. Memory is sized from these once, and a full table does what its line
+ * says; nothing ever grows.
  */
 #ifndef WARREN_BASE_LIMITS_H
 #define WARREN_BASE_LIMITS_H
@@ -9,9 +10,9 @@
 struct node_limits {
     uint32_t outputs;           /* results of one input; one more is dropped and counted */
     uint32_t output_bytes;      /* bytes of the datagrams among them; likewise */
-    uint32_t stun_probes;       /* probe sockets open at once; a discovery that finds none free ends as unknown */
+    uint32_t stun_probes;       /* probe sockets open at once, 3 to 256; a discovery needs 3 */
     uint32_t stun_transactions; /* requests under way at once; one more is refused to its caller */
-    uint32_t stun_sources;      /* source prefixes whose STUN budget is kept; the oldest full budget makes room */
+    uint32_t stun_sources;      /* prefixes with a STUN budget; one more makes another forgotten */
 };
 
 /* What a client, and a server for a region's worth of clients, start from. */

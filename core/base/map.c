@@ -101,7 +101,8 @@ bool map_remove(struct map *map, const void *key)
     if (find(map, key, &hole)->taken == 0)
         return false;
     /* Close the hole: whoever was pushed past it moves back, so that no search ends too early. */
-    for (uint32_t i = (hole + 1) & map->mask; slot_at(map, i)->taken != 0; i = (i + 1) & map->mask) {
+    for (uint32_t i = (hole + 1) & map->mask; slot_at(map, i)->taken != 0;
+         i = (i + 1) & map->mask) {
         uint32_t home = home_of(map, slot_at(map, i) + 1);
         if (((i - home) & map->mask) >= ((i - hole) & map->mask)) {
             memcpy(slot_at(map, hole), slot_at(map, i), map->slot_size);

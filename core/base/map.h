@@ -1,6 +1,7 @@
 /*
- * A map from keys of one size to 32-bit values: open addressing with linear probing, at most half full, hashed under a
- * key that strangers do not know. It cannot be walked, so no result can depend on the order of its slots.
+ * A map from keys of one size to 32-bit values: open addressing with linear probing, at most half
+ * full, hashed under a key that strangers do not know. It cannot be walked, so no result can depend
+ * on the order of its slots.
  */
 #ifndef WARREN_BASE_MAP_H
 #define WARREN_BASE_MAP_H

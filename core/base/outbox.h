@@ -1,4 +1,7 @@
-/* What a node wants done as a result of one input: outputs in order, and the bytes that they point to. */
+/*
+ * What a node wants done as a result of one input: outputs in order, and the bytes that they point
+ * to.
+ */
 #ifndef WARREN_BASE_OUTBOX_H
 #define WARREN_BASE_OUTBOX_H
 
@@ -31,7 +34,10 @@ bool outbox_take(struct outbox *outbox, struct node_out *out);
 bool outbox_put(struct outbox *outbox, const struct node_out *out);
 /* Where the bytes of the next datagram go, and how many fit: write there, then outbox_send(). */
 uint8_t *outbox_room(struct outbox *outbox, size_t *capacity);
-/* Adds a datagram of `size` bytes written to outbox_room(); false when the outbox is full, or the size is 0. */
+/*
+ * Adds a datagram of `size` bytes written to outbox_room(); false when the outbox is full, or the
+ * size is 0.
+ */
 bool outbox_send(struct outbox *outbox, size_t size, struct node_out_send send);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Records of one size, referred to by handle. A pool lives in the node's block and holds no pointers, so it moves with
- * it. Slots are handed out from a free list first and by high-water mark then: what was never used was never touched.
+ * Records of one size, referred to by handle. A pool lives in the node's block and holds no
+ * pointers, so it moves with it. Slots are handed out from a free list first and by high-water mark
+ * then: what was never used was never touched.
  */
 #ifndef WARREN_BASE_POOL_H
 #define WARREN_BASE_POOL_H
@@ -9,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Names a record for as long as it lives. Generation 0 names nothing, so a zeroed handle is none. */
+/*
+ * Names a record for as long as it lives. Generation 0 names nothing, so a zeroed handle is none.
+ */
 struct handle {
     uint32_t index;
     uint32_t generation;
@@ -35,11 +38,17 @@ void pool_init(struct pool *pool, void *slots, uint32_t capacity, uint32_t body_
 
 /* Takes a zeroed record; NULL when all are taken. */
 void *pool_take(struct pool *pool, struct handle *handle);
-/* Gives a live record back; every handle to it becomes stale. Its bytes stay until it is taken again. */
+/*
+ * Gives a live record back; every handle to it becomes stale. Its bytes stay until it is taken
+ * again.
+ */
 void pool_give(struct pool *pool, struct handle handle);
 /* The record, or NULL when the handle is stale or none. */
 void *pool_at(struct pool *pool, struct handle handle);
-/* The live record in a slot, and its handle; NULL when that slot is free. For bounded walks in index order. */
+/*
+ * The live record in a slot, and its handle; NULL when that slot is free. For bounded walks in
+ * index order.
+ */
 void *pool_slot(struct pool *pool, uint32_t index, struct handle *handle);
 
 #endif

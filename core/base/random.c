@@ -92,8 +92,9 @@ void random_stream_init(struct random_stream *r, const uint8_t seed[static RANDO
                         const char *name, size_t name_size)
 {
     for (unsigned i = 0; i < 4; i++) {
-        struct hash_key key = {.word = {(uint64_t)load32(seed) | (uint64_t)load32(seed + 4) << 32,
-                                        (uint64_t)load32(seed + 8) | (uint64_t)load32(seed + 12) << 32}};
+        struct hash_key key = {
+            .word = {(uint64_t)load32(seed) | (uint64_t)load32(seed + 4) << 32,
+                     (uint64_t)load32(seed + 8) | (uint64_t)load32(seed + 12) << 32}};
         struct hash h;
         hash_start(&h, key);
         hash_bytes(&h, seed + 16, 16);
@@ -121,7 +122,8 @@ uint64_t random_u64(struct random_stream *r)
 uint64_t random_below(struct random_stream *r, uint64_t bound)
 {
     check(bound > 0);
-    uint64_t unfair = (0 - bound) % bound; /* 2^64 mod bound: the values that would come up once too often */
+    uint64_t unfair =
+        (0 - bound) % bound; /* 2^64 mod bound: the values that would come up once too often */
     uint64_t draw;
     do {
         draw = random_u64(r);

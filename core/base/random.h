@@ -1,7 +1,8 @@
 /*
- * Deterministic randomness, in two kinds. A secret generator (ChaCha20 with fast key erasure) makes what a stranger must
- * not guess: transaction ids, keys. A named stream (xoshiro256**) makes what only has to be spread: jitter, the
- * simulator's losses. Streams are derived from a root and a name, so adding one disturbs no other. No floating point.
+ * Deterministic randomness, in two kinds. A secret generator (ChaCha20 with fast key erasure) makes
+ * what a stranger must not guess: transaction ids, keys. A named stream (xoshiro256**) makes what
+ * only has to be spread: jitter, the simulator's losses. Streams are derived from a root and a
+ * name, so adding one disturbs no other. No floating point.
  */
 #ifndef WARREN_BASE_RANDOM_H
 #define WARREN_BASE_RANDOM_H

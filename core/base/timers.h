@@ -1,6 +1,6 @@
 /*
- * The timers of a node: a binary heap in the order of (deadline, set earlier first). A timer belongs to a record of a
- * protocol; when it fires, the node tells that protocol so.
+ * The timers of a node: a binary heap in the order of (deadline, set earlier first). A timer
+ * belongs to a record of a protocol; when it fires, the node tells that protocol so.
  */
 #ifndef WARREN_BASE_TIMERS_H
 #define WARREN_BASE_TIMERS_H
@@ -33,8 +33,8 @@ size_t timers_bytes(uint32_t capacity);
 void timers_init(struct timers *timers, void *memory, uint32_t capacity);
 
 /*
- * Sets *timer to fire at deadline_ns, whether it was set before or not. Protocols reserve one timer for each of their
- * records, so there is always room: checked.
+ * Sets *timer to fire at deadline_ns, whether it was set before or not. Protocols reserve one timer
+ * for each of their records, so there is always room: checked.
  */
 void timer_set(struct timers *timers, struct handle *timer, uint64_t deadline_ns,
                enum timer_kind kind, struct handle owner);

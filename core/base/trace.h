@@ -1,6 +1,7 @@
 /*
- * The trace: fixed-size numeric records through one side callback. Records are declared in trace.def alone and rendered
- * elsewhere. Every kind is also a counter, kept whether or not anyone listens.
+ * The trace: fixed-size numeric records through one side callback. Records are declared in
+ * trace.def alone and rendered elsewhere. Every kind is also a counter, kept whether or not anyone
+ * listens.
  */
 #ifndef WARREN_BASE_TRACE_H
 #define WARREN_BASE_TRACE_H

@@ -55,8 +55,9 @@ enum stun_pooling {
 };
 
 /*
- * Does a datagram that the NAT refused spoil the mapping that we make to its sender afterwards? Linux's masquerade does
- * so where nothing drops the datagram before the router's own stack answers it; it turns simultaneous opening into failure.
+ * Does a datagram that the NAT refused spoil the mapping that we make to its sender afterwards?
+ * Linux's masquerade does so where nothing drops the datagram before the router's own stack answers
+ * it; it turns simultaneous opening into failure.
  */
 enum stun_trap {
     STUN_TRAP_UNKNOWN = 0,

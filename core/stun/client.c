@@ -48,11 +48,15 @@ static void transaction_end(struct stun_client *client, const struct context *cx
     pool_give(&client->transactions, transaction->self);
 }
 
-/* What pads a request: SOFTWARE may be skipped by any server, unlike PADDING (RFC 5780, section 7.6). */
+/*
+ * What pads a request: SOFTWARE may be skipped by any server, unlike PADDING (RFC 5780, section
+ * 7.6).
+ */
 static void put_filling(struct stun_writer *w, size_t size)
 {
-    static const char filling[] = "Warren; this request is as long as its longest answer, so that no "
-                                  "server sends more than it gets        ";
+    static const char filling[] =
+        "Warren; this request is as long as its longest answer, so that no "
+        "server sends more than it gets        ";
     size_t used = w->out.index + STUN_ATTRIBUTE_HEADER_SIZE;
     check(used <= size && size - used < sizeof filling);
     stun_put_software(w, filling, size - used);
@@ -69,7 +73,8 @@ static void transaction_transmit(struct stun_client *client, const struct contex
         stun_begin(room, capacity, STUN_REQUEST, STUN_METHOD_BINDING, transaction->id);
     if (request->change_ip || request->change_port)
         stun_put_change_request(&w, request->change_ip, request->change_port);
-    put_filling(&w, request->server.family == ADDR_V6 ? STUN_REQUEST_SIZE_V6 : STUN_REQUEST_SIZE_V4);
+    put_filling(&w,
+                request->server.family == ADDR_V6 ? STUN_REQUEST_SIZE_V6 : STUN_REQUEST_SIZE_V4);
     context_send(cx, stun_end(&w),
                  (struct node_out_send){.socket = request->socket, .remote = request->server});
 
@@ -80,7 +85,10 @@ static void transaction_transmit(struct stun_client *client, const struct contex
                                         .remote = request->server,
                                         .number = transaction->transmissions});
 
-    /* Section 6.2.1: the wait doubles from one transmission to the next; after the last it is Rm times the RTO. */
+    /*
+     * Section 6.2.1: the wait doubles from one transmission to the next; after the last it is Rm
+     * times the RTO.
+     */
     check(transaction->transmissions >= 1 && transaction->transmissions <= STUN_RC);
     uint64_t wait_ns = transaction->transmissions < STUN_RC
                            ? STUN_RTO_NS << (transaction->transmissions - 1)
@@ -142,12 +150,16 @@ static struct stun_outcome message_dropped(const struct context *cx, enum trace_
     return (struct stun_outcome){.result = STUN_RESULT_NONE};
 }
 
-/* Section 6.3.3: a success response with attributes that must be understood and are not counts as a failure. */
+/*
+ * Section 6.3.3: a success response with attributes that must be understood and are not counts as a
+ * failure.
+ */
 static enum stun_result result_of(const struct stun_message *message)
 {
     if (message->class == STUN_ERROR || message->unknown_count > 0)
         return STUN_RESULT_ERROR;
-    if (!stun_has(message, STUN_HAS_XOR_MAPPED_ADDRESS) && !stun_has(message, STUN_HAS_MAPPED_ADDRESS))
+    if (!stun_has(message, STUN_HAS_XOR_MAPPED_ADDRESS) &&
+        !stun_has(message, STUN_HAS_MAPPED_ADDRESS))
         return STUN_RESULT_ERROR;
     return STUN_RESULT_SUCCESS;
 }
@@ -163,7 +175,10 @@ static void take_response(struct stun_outcome *outcome, const struct context *cx
                                             .number = outcome->code});
         return;
     }
-    /* Middleboxes rewrite addresses that they find in the clear, so the XORed one is believed (section 14.2). */
+    /*
+     * Middleboxes rewrite addresses that they find in the clear, so the XORed one is believed
+     * (section 14.2).
+     */
     outcome->mapped = stun_has(message, STUN_HAS_XOR_MAPPED_ADDRESS) ? message->xor_mapped_address
                                                                      : message->mapped_address;
     outcome->other = message->other_address;
@@ -180,7 +195,8 @@ struct stun_outcome stun_client_message(struct stun_client *client, const struct
     struct stun_transaction *transaction = transaction_by_id(client, message->transaction);
     if (transaction == NULL || message->method != STUN_METHOD_BINDING ||
         message->class == STUN_INDICATION)
-        return message_dropped(cx, TRACE_STUN_UNEXPECTED, datagram, message->class, (struct addr){0});
+        return message_dropped(cx, TRACE_STUN_UNEXPECTED, datagram, message->class,
+                               (struct addr){0});
 
     struct stun_outcome outcome;
     if (message->class == STUN_REQUEST) {
@@ -193,7 +209,10 @@ struct stun_outcome stun_client_message(struct stun_client *client, const struct
             return message_dropped(cx, TRACE_STUN_UNEXPECTED, datagram, message->class,
                                    (struct addr){0});
         enum stun_result result = result_of(message);
-        /* An error says nothing about where it comes from: a server without an alternate answers for itself. */
+        /*
+         * An error says nothing about where it comes from: a server without an alternate answers
+         * for itself.
+         */
         const struct addr *expected = result == STUN_RESULT_SUCCESS ? &transaction->request.answers
                                                                     : &transaction->request.server;
         if (!addr_equal(&datagram->remote, expected))

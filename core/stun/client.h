@@ -1,6 +1,7 @@
 /*
- * STUN client transactions over UDP (RFC 8489, sections 6.2.1 and 6.3): a request is sent again on the RFC's schedule
- * until a response with its transaction id comes, a hard ICMP error ends it, or the schedule is over.
+ * STUN client transactions over UDP (RFC 8489, sections 6.2.1 and 6.3): a request is sent again on
+ * the RFC's schedule until a response with its transaction id comes, a hard ICMP error ends it, or
+ * the schedule is over.
  */
 #ifndef WARREN_STUN_CLIENT_H
 #define WARREN_STUN_CLIENT_H
@@ -13,13 +14,16 @@
 #include "core/base/pool.h"
 #include "core/stun/message.h"
 
-/* RFC 8489, section 6.2.1: "SHOULD be ... 500 ms or more", Rc "default of 7", Rm "default of 16". */
+/*
+ * RFC 8489, section 6.2.1: "SHOULD be ... 500 ms or more", Rc "default of 7", Rm "default of 16".
+ */
 #define STUN_RTO_NS UINT64_C(500000000)
 enum { STUN_RC = 7, STUN_RM = 16 };
 
 /*
- * Our Binding requests are padded to what the fullest answer to them takes, so that a server never sends more than it
- * got: the header and four addresses (MAPPED, XOR-MAPPED, RESPONSE-ORIGIN, OTHER) of the family.
+ * Our Binding requests are padded to what the fullest answer to them takes, so that a server never
+ * sends more than it got: the header and four addresses (MAPPED, XOR-MAPPED, RESPONSE-ORIGIN,
+ * OTHER) of the family.
  */
 enum {
     STUN_REQUEST_SIZE_V4 = STUN_HEADER_SIZE + 4 * 12,
@@ -32,8 +36,8 @@ struct stun_request {
     struct addr answers; /* where the answer must come from; a success from elsewhere is dropped */
     bool change_ip;      /* CHANGE-REQUEST (RFC 5780, section 7.2) */
     bool change_port;
-    uint32_t echo; /* socket that may see the request itself, sent to our own mapped address; 0: none */
-    uint32_t tag; /* the owner's, given back with the outcome */
+    uint32_t echo; /* socket where the request itself may come in: it goes to ourselves; 0: none */
+    uint32_t tag;  /* the owner's, given back with the outcome */
 };
 
 enum stun_result {
@@ -49,12 +53,12 @@ enum stun_result {
 struct stun_outcome {
     enum stun_result result;
     uint32_t tag;
-    uint32_t socket;      /* that it arrived on */
-    uint16_t code;        /* STUN_RESULT_ERROR */
-    struct addr local;    /* our address that it arrived at; none on a timeout */
-    struct addr remote;   /* where it came from */
-    struct addr mapped;   /* STUN_RESULT_SUCCESS: where the server saw us */
-    struct addr other;    /* OTHER-ADDRESS, or none */
+    uint32_t socket;    /* that it arrived on */
+    uint16_t code;      /* STUN_RESULT_ERROR */
+    struct addr local;  /* our address that it arrived at; none on a timeout */
+    struct addr remote; /* where it came from */
+    struct addr mapped; /* STUN_RESULT_SUCCESS: where the server saw us */
+    struct addr other;  /* OTHER-ADDRESS, or none */
 };
 
 struct stun_client {
@@ -68,7 +72,9 @@ size_t stun_client_bytes(uint32_t transactions);
 void stun_client_init(struct stun_client *client, void *memory, uint32_t transactions,
                       struct hash_key hash_key);
 
-/* Sends a Binding request for the first time. False when there is no room for another transaction. */
+/*
+ * Sends a Binding request for the first time. False when there is no room for another transaction.
+ */
 bool stun_client_request(struct stun_client *client, const struct context *cx,
                          const struct stun_request *request);
 /* Forgets every transaction of a socket that is about to be closed. */

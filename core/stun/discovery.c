@@ -125,11 +125,16 @@ static void step_filtering(struct stun_discovery *discovery, struct stun_client 
     }
 }
 
-/* Begins whatever may begin now. True when nothing is under way any more: the discovery has ended. */
+/*
+ * Begins whatever may begin now. True when nothing is under way any more: the discovery has ended.
+ */
 static bool step(struct stun_discovery *discovery, struct stun_client *client,
                  const struct context *cx)
 {
-    /* One bind after the other, so that the ports of three fresh mappings stand in the order they were made. */
+    /*
+     * One bind after the other, so that the ports of three fresh mappings stand in the order they
+     * were made.
+     */
     for (unsigned probe = 0; probe < STUN_PROBES; probe++) {
         enum stun_test test = (enum stun_test)(STUN_TEST_BIND_MAPPING + probe);
         if (discovery->verdict[test] == STUN_VERDICT_NONE)
@@ -204,7 +209,10 @@ bool stun_discovery_socket(struct stun_discovery *discovery, struct stun_client 
     return all_open && step(discovery, client, cx) && finish(discovery, client, cx);
 }
 
-/* The first answer tells our own address and whether the server has an alternate (RFC 5780, section 7.4). */
+/*
+ * The first answer tells our own address and whether the server has an alternate (RFC 5780, section
+ * 7.4).
+ */
 static void take_bind(struct stun_discovery *discovery, enum stun_test test,
                       const struct stun_outcome *outcome)
 {

@@ -1,18 +1,20 @@
 /*
  * NAT behaviour discovery (RFC 5780, section 4) through three fresh probe sockets.
  *
- *   1. Each socket in turn binds to the server's primary address: is there a NAT, how does it allot ports (three fresh
- *      mappings), does it keep to one external address.
- *   2. Then, side by side:
- *      socket MAPPING    Binding to the alternate address, then to the alternate address and port (4.3);
- *      socket FILTERING  an answer from another address and port, and one from another port, are asked for (4.4);
- *      MAPPING, HAIRPIN  once the mapping is known, each sends to the other's mapped address (4.5; both send, because a
- *                        NAT that filters lets a hairpinned datagram in only where one has gone out).
- *   3. Where the filter refused, FILTERING binds to the very address that was refused: a mapping that has moved shows
- *      the punch trap.
+ * 1. Each socket in turn binds to the server's primary address: is there a NAT, how does it allot
+ *    ports (three fresh mappings), does it keep to one external address.
+ * 2. Then, side by side,
+ *    - MAPPING binds to the alternate address, then to the alternate address and port (4.3);
+ *    - FILTERING asks for an answer from another address and port, and for one from another port
+ *      (4.4);
+ *    - once the mapping is known, MAPPING and HAIRPIN each send to the other's mapped address (4.5;
+ *      both send, because a NAT that filters lets a hairpinned datagram in only where one has gone
+ *      out).
+ * 3. Where the filter refused, FILTERING binds to the very address that was refused: a mapping that
+ *    has moved shows the punch trap.
  *
- * No request is made on FILTERING that would open what its tests find closed. Section 4.2 asks for at most ten new
- * transactions a second; there are no more than ten in all.
+ * No request is made on FILTERING that would open what its tests find closed. Section 4.2 asks for
+ * at most ten new transactions a second; there are no more than ten in all.
  */
 #ifndef WARREN_STUN_DISCOVERY_H
 #define WARREN_STUN_DISCOVERY_H
@@ -65,20 +67,23 @@ enum stun_verdict {
 
 struct stun_discovery {
     bool running;
-    bool paired;              /* the server has an alternate address and port */
+    bool paired; /* the server has an alternate address and port */
     uint8_t servers;
     uint8_t zero[5];
     uint64_t started_ns;
-    uint64_t sent_before;     /* the client's counts when it began */
+    uint64_t sent_before; /* the client's counts when it began */
     uint64_t received_before;
     struct addr server[NODE_DISCOVER_SERVERS];
-    struct addr alternate;    /* OTHER-ADDRESS: the other address and the other port */
+    struct addr alternate; /* OTHER-ADDRESS: the other address and the other port */
     struct stun_probe_socket probe[STUN_PROBES];
-    struct addr seen[STUN_TESTS]; /* by test: the mapped address in the answer; of a hairpin the source */
+    struct addr seen[STUN_TESTS]; /* by test: the mapped address; of a hairpin the source */
     uint8_t verdict[STUN_TESTS];  /* by test: enum stun_verdict */
 };
 
-/* Begins. The node has asked for the three sockets named here; each is reported below. Not while one is running. */
+/*
+ * Begins. The node has asked for the three sockets named here; each is reported below. Not while
+ * one is running.
+ */
 void stun_discovery_start(struct stun_discovery *discovery, const struct stun_client *client,
                           const struct context *cx, const struct node_in_discover *discover,
                           const uint32_t sockets[static STUN_PROBES]);

@@ -15,7 +15,8 @@ struct stun_source {
 
 size_t stun_server_bytes(uint32_t sources)
 {
-    return pool_bytes(sources, sizeof(struct stun_source)) + map_bytes(sources, sizeof(struct addr));
+    return pool_bytes(sources, sizeof(struct stun_source)) +
+           map_bytes(sources, sizeof(struct addr));
 }
 
 void stun_server_init(struct stun_server *server, void *memory, uint32_t sources,
@@ -34,7 +35,10 @@ void stun_server_serve(struct stun_server *server, const struct node_in_serve_st
     server->serving = *serve;
 }
 
-/* The other served address of the same family; none without one, or when `local` itself is not served. */
+/*
+ * The other served address of the same family; none without one, or when `local` itself is not
+ * served.
+ */
 static struct addr alternate_of(const struct node_in_serve_stun *serving, const struct addr *local)
 {
     bool served = false;
@@ -64,14 +68,15 @@ bool stun_server_source(const struct node_in_serve_stun *serving, const struct a
     if (change_port)
         source->source.port = other_port;
     source->other = paired ? addr_with_port(other, other_port) : (struct addr){0};
-    source->socket = source->source.port == serving->port ? NODE_SOCKET_STUN
-                                                          : NODE_SOCKET_STUN_ALTERNATE;
+    source->socket =
+        source->source.port == serving->port ? NODE_SOCKET_STUN : NODE_SOCKET_STUN_ALTERNATE;
     return true;
 }
 
 static struct addr budget_prefix(const struct addr *remote)
 {
-    return addr_prefix(remote, remote->family == ADDR_V4 ? STUN_BUDGET_BITS_V4 : STUN_BUDGET_BITS_V6);
+    return addr_prefix(remote,
+                       remote->family == ADDR_V4 ? STUN_BUDGET_BITS_V4 : STUN_BUDGET_BITS_V6);
 }
 
 static struct stun_source *source_new(struct stun_server *server, const struct context *cx,
@@ -80,7 +85,10 @@ static struct stun_source *source_new(struct stun_server *server, const struct c
     struct handle handle;
     struct stun_source *source = pool_take(&server->sources, &handle);
     if (source == NULL) {
-        /* Full: go round. A prefix that is forgotten gets a new burst, which bounds what a flood of prefixes can win. */
+        /*
+         * Full: go round. A prefix that is forgotten gets a new burst, which bounds what a flood of
+         * prefixes can win.
+         */
         uint32_t victim = server->next_to_forget++ % server->sources.capacity;
         source = pool_slot(&server->sources, victim, &handle);
         check(source != NULL);
@@ -99,7 +107,8 @@ static struct stun_source *source_new(struct stun_server *server, const struct c
 }
 
 /* Takes one token of the prefix that `remote` is in; false when there is none. */
-static bool budget_take(struct stun_server *server, const struct context *cx, const struct addr *remote)
+static bool budget_take(struct stun_server *server, const struct context *cx,
+                        const struct addr *remote)
 {
     struct addr prefix = budget_prefix(remote);
     uint32_t slot;
@@ -156,8 +165,9 @@ static size_t write_error(uint8_t *room, size_t capacity, const struct stun_mess
 }
 
 /*
- * RFC 5780, section 6.1: both mapped addresses, RESPONSE-ORIGIN, and OTHER-ADDRESS where there is one. Section 7.6 lets
- * PADDING be echoed at the size of the MTU; ours reaches at most the size of the request, lest it amplify.
+ * RFC 5780, section 6.1: both mapped addresses, RESPONSE-ORIGIN, and OTHER-ADDRESS where there is
+ * one. Section 7.6 lets PADDING be echoed at the size of the MTU; ours reaches at most the size of
+ * the request, lest it amplify.
  */
 static size_t write_success(uint8_t *room, size_t capacity, const struct node_in_datagram *datagram,
                             const struct stun_message *message,
@@ -179,7 +189,8 @@ static size_t write_success(uint8_t *room, size_t capacity, const struct node_in
 }
 
 void stun_server_message(struct stun_server *server, const struct context *cx,
-                         const struct node_in_datagram *datagram, const struct stun_message *message)
+                         const struct node_in_datagram *datagram,
+                         const struct stun_message *message)
 {
     check(message->class == STUN_REQUEST);
     struct trace_record record = {.socket = datagram->socket, .remote = datagram->remote};
@@ -208,8 +219,8 @@ void stun_server_message(struct stun_server *server, const struct context *cx,
     struct node_out_send send = {
         .socket = from.socket,
         .source = from.source,
-        .remote = elsewhere ? addr_with_port(datagram->remote, message->response_port)
-                            : datagram->remote,
+        .remote =
+            elsewhere ? addr_with_port(datagram->remote, message->response_port) : datagram->remote,
     };
     context_send(cx, size, send);
     record.other = from.source;

@@ -52,7 +52,8 @@ static enum stun_filtering filtering_of(const struct stun_discovery *discovery)
         return STUN_FILTERING_UNKNOWN;
     if (answered(discovery, STUN_TEST_FILTERING_III))
         return STUN_FILTERING_ADF;
-    return silent(discovery, STUN_TEST_FILTERING_III) ? STUN_FILTERING_APDF : STUN_FILTERING_UNKNOWN;
+    return silent(discovery, STUN_TEST_FILTERING_III) ? STUN_FILTERING_APDF
+                                                      : STUN_FILTERING_UNKNOWN;
 }
 
 /* One direction that came back is enough; which source it bore tells the mode. */
