@@ -42,8 +42,9 @@ struct node {
 
 /*
  * Probe sockets are numbered by slot, in rows of this many, one row for each time a slot is used.
+ * When the rows of 32 bits are used up the numbers begin again.
  */
-enum { PROBES_MAX = 256 };
+enum { PROBES_MAX = 256, PROBE_ROWS = (1 << 24) - 1 };
 
 /* Where each part of the block begins. */
 struct layout {
@@ -60,7 +61,8 @@ static size_t place(size_t *total, size_t size)
 static struct layout layout_of(const struct node_limits *limits)
 {
     check(limits->stun_probes >= STUN_PROBES && limits->stun_probes <= PROBES_MAX);
-    check(limits->outputs > 0 && limits->stun_transactions > 0 && limits->stun_sources > 0);
+    check(limits->outputs >= NODE_OUTPUTS_MIN);
+    check(limits->stun_transactions > 0 && limits->stun_sources > 0);
     struct layout layout = {0};
     size_t total = 0;
     place(&total, sizeof(struct node));
@@ -152,7 +154,7 @@ static void probe_open(struct node *node, const struct context *cx, uint8_t fami
     struct probe *probe = pool_take(&node->probes, &handle);
     check(probe != NULL);
     /* Generations of live slots are odd, from 1: rows begin at NODE_SOCKET_PROBE. */
-    probe->socket = (handle.generation / 2 + 1) * PROBES_MAX + handle.index;
+    probe->socket = (handle.generation / 2 % PROBE_ROWS + 1) * PROBES_MAX + handle.index;
     check(probe->socket >= NODE_SOCKET_PROBE);
     *socket = probe->socket;
     context_put(cx, &(struct node_out){.kind = NODE_OUT_OPEN,
@@ -214,8 +216,11 @@ static void input_stun(struct node *node, const struct context *cx,
 static bool socket_is_ours(struct node *node, uint32_t socket)
 {
     struct handle handle;
-    if (socket == NODE_SOCKET_STUN || socket == NODE_SOCKET_STUN_ALTERNATE)
-        return node->server.serving.count > 0;
+    const struct node_in_serve_stun *serving = &node->server.serving;
+    if (socket == NODE_SOCKET_STUN)
+        return serving->count > 0;
+    if (socket == NODE_SOCKET_STUN_ALTERNATE)
+        return serving->count > 0 && serving->alternate_port != 0;
     const struct probe *probe = probe_by_socket(node, socket, &handle);
     return probe != NULL && probe->open;
 }
@@ -227,8 +232,9 @@ static void input_datagram(struct node *node, const struct context *cx,
         drop(cx, TRACE_INPUT_UNKNOWN_SOCKET, train, train->size);
         return;
     }
-    if (train->remote.family != train->local.family || train->remote.port == 0 ||
-        !addr_is_unicast(&train->remote)) {
+    if (train->size == 0 || train->remote.family != train->local.family ||
+        train->remote.port == 0 || !addr_is_unicast(&train->remote) ||
+        !addr_is_unicast(&train->local)) {
         drop(cx, TRACE_INPUT_FOREIGN, train, train->size);
         return;
     }
@@ -248,6 +254,27 @@ static void input_datagram(struct node *node, const struct context *cx,
     } while (at < train->size);
 }
 
+/*
+ * A datagram that could not be sent is as good as lost on the way, and the schedule sends it again;
+ * but where there is no route there is nothing to wait for, as with an ICMP error that says so.
+ */
+static void input_unsent(struct node *node, const struct context *cx,
+                         const struct node_in_unsent *unsent)
+{
+    context_trace(cx, TRACE_UNSENT,
+                  (struct trace_record){
+                      .socket = unsent->socket, .remote = unsent->remote, .number = unsent->error});
+    if (unsent->error != NODE_ERROR_UNREACHABLE)
+        return;
+    struct node_in_icmp icmp = {
+        .socket = unsent->socket,
+        .remote = unsent->remote,
+        .error = NODE_ICMP_UNREACHABLE_NET,
+    };
+    struct stun_outcome outcome = stun_client_icmp(&node->client, cx, &icmp);
+    input_outcome(node, cx, &outcome);
+}
+
 static void input_socket(struct node *node, const struct context *cx,
                          const struct node_in_socket *socket)
 {
@@ -260,8 +287,11 @@ static void input_socket(struct node *node, const struct context *cx,
     }
     probe->open = socket->error == NODE_OK && socket->port != 0;
     struct node_in_socket result = *socket;
-    if (!probe->open && result.error == NODE_OK)
-        result.error = NODE_ERROR_ADDRESS;
+    if (!probe->open) {
+        if (result.error == NODE_OK)
+            result.error = NODE_ERROR_ADDRESS;
+        pool_give(&node->probes, handle); /* there is nothing to close */
+    }
     if (stun_discovery_socket(&node->discovery, &node->client, cx, &result))
         probes_close(node, cx);
 }
@@ -274,8 +304,8 @@ static void command_invalid(const struct context *cx, enum node_in_kind kind)
 static void input_serve_stun(struct node *node, const struct context *cx,
                              const struct node_in_serve_stun *serve)
 {
-    bool valid = serve->count <= NODE_STUN_ADDRESSES && (serve->count == 0 || serve->port != 0) &&
-                 serve->port != serve->alternate_port;
+    bool valid = serve->count == 0 || (serve->count <= NODE_STUN_ADDRESSES && serve->port != 0 &&
+                                       serve->port != serve->alternate_port);
     for (uint32_t i = 0; valid && i < serve->count; i++)
         valid = addr_is_unicast(&serve->addresses[i]);
     if (valid)
@@ -338,11 +368,8 @@ void node_input(struct node *node, const struct node_in *in)
         input_outcome(node, &cx, &outcome);
         break;
     }
-    case NODE_IN_UNSENT: /* as if it were lost on the way: the schedule sends it again */
-        context_trace(&cx, TRACE_UNSENT,
-                      (struct trace_record){.socket = in->unsent.socket,
-                                            .remote = in->unsent.remote,
-                                            .number = in->unsent.error});
+    case NODE_IN_UNSENT:
+        input_unsent(node, &cx, &in->unsent);
         break;
     case NODE_IN_SOCKET:
         input_socket(node, &cx, &in->socket);
@@ -354,7 +381,7 @@ void node_input(struct node *node, const struct node_in *in)
         input_discover(node, &cx, &in->discover);
         break;
     default:
-        check(!"an input kind that the core does not know");
+        warren_check_failed("an input kind that the core knows", __FILE__, __LINE__);
     }
 }
 

@@ -63,7 +63,7 @@ struct node_in_datagram {
     struct addr local;  /* the address it was sent to, with the socket's port */
     struct addr remote; /* where it came from */
     const uint8_t *bytes;
-    uint32_t size;
+    uint32_t size;    /* at most 65535 bytes */
     uint32_t segment; /* of each datagram of a train but the last; 0 or `size`: there is one */
 };
 
@@ -146,9 +146,9 @@ struct node_in {
 /* ---- Outputs: what to do --------------------------------------------------------------------- */
 
 enum node_out_kind {
-    NODE_OUT_SEND = 1,      /* send a datagram or a train */
-    NODE_OUT_OPEN = 2,      /* open a probe socket; answered by NODE_IN_SOCKET */
-    NODE_OUT_CLOSE = 3,     /* close a probe socket; nothing about it may come in afterwards */
+    NODE_OUT_SEND = 1,  /* send a datagram or a train */
+    NODE_OUT_OPEN = 2,  /* open a probe socket; answered by NODE_IN_SOCKET */
+    NODE_OUT_CLOSE = 3, /* close a probe socket, unless it was refused; then it is heard no more */
     NODE_OUT_BEHAVIOUR = 4, /* event: a discovery that was commanded has ended */
 };
 

@@ -59,10 +59,11 @@ static void write_limits(struct writer *w, const struct node_limits *limits)
  */
 static bool limits_are_sane(const struct node_limits *limits)
 {
-    return limits->outputs >= 1 && limits->outputs <= 1 << 20 && limits->output_bytes <= 1 << 28 &&
-           limits->stun_probes >= 3 && limits->stun_probes <= 256 &&
-           limits->stun_transactions >= 1 && limits->stun_transactions <= 1 << 20 &&
-           limits->stun_sources >= 1 && limits->stun_sources <= 1 << 22;
+    return limits->outputs >= NODE_OUTPUTS_MIN && limits->outputs <= 1 << 20 &&
+           limits->output_bytes <= 1 << 28 && limits->stun_probes >= 3 &&
+           limits->stun_probes <= 256 && limits->stun_transactions >= 1 &&
+           limits->stun_transactions <= 1 << 20 && limits->stun_sources >= 1 &&
+           limits->stun_sources <= 1 << 22;
 }
 
 static void read_limits(struct reader *r, struct node_limits *limits)
@@ -219,10 +220,10 @@ void tape_input(struct tape_writer *tape, const struct node_in *in)
     uint8_t bytes[INPUT_FIELDS_MAX];
     struct writer w = writer_of(bytes, sizeof bytes);
     write_input(&w, in);
-    if (in->kind == NODE_IN_DATAGRAM)
-        put_record(tape, TAPE_INPUT, &w, in->datagram.bytes, in->datagram.size);
-    else
-        put_record(tape, TAPE_INPUT, &w, NULL, 0);
+    bool datagram = in->kind == NODE_IN_DATAGRAM;
+    size_t size = datagram ? in->datagram.size : 0;
+    check(size <= TAPE_INPUT_MAX - w.index);
+    put_record(tape, TAPE_INPUT, &w, datagram ? in->datagram.bytes : NULL, size);
 }
 
 void tape_end(struct tape_writer *tape, uint64_t outputs, uint64_t digest)
@@ -313,7 +314,8 @@ enum tape_error tape_next(struct tape_reader *tape, struct tape_record *record)
     struct reader fields = reader_of(payload, length);
     memset(record, 0, sizeof *record);
     record->kind = (enum tape_kind)kind;
-    if (zero != 0 || !read_record(tape, &fields, record))
+    bool too_long = kind == TAPE_INPUT && length > TAPE_INPUT_MAX;
+    if (zero != 0 || too_long || !read_record(tape, &fields, record))
         return TAPE_MALFORMED;
     tape->index += r.index;
     if (tape->ended && tape->index != tape->size)

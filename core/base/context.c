@@ -14,13 +14,14 @@ void context_trace(const struct context *cx, enum trace_kind kind, struct trace_
     cx->tracer->record(cx->tracer->host, &record);
 }
 
-void context_send(const struct context *cx, size_t size, struct node_out_send send)
+bool context_send(const struct context *cx, size_t size, struct node_out_send send)
 {
-    if (!outbox_send(cx->out, size, send)) {
-        context_trace(
-            cx, TRACE_OUTPUT_FULL,
-            (struct trace_record){.socket = send.socket, .remote = send.remote, .number = size});
-    }
+    if (outbox_send(cx->out, size, send))
+        return true;
+    context_trace(
+        cx, TRACE_OUTPUT_FULL,
+        (struct trace_record){.socket = send.socket, .remote = send.remote, .number = size});
+    return false;
 }
 
 void context_put(const struct context *cx, const struct node_out *out)

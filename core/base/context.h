@@ -2,6 +2,7 @@
 #ifndef WARREN_BASE_CONTEXT_H
 #define WARREN_BASE_CONTEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,10 +28,10 @@ struct context {
  */
 void context_trace(const struct context *cx, enum trace_kind kind, struct trace_record record);
 /*
- * Sends the `size` bytes written to outbox_room(), or counts that there was no room; size 0 says
- * that they did not fit.
+ * Sends the `size` bytes written to outbox_room(). False when there was no room, which it counts;
+ * size 0 says that they did not fit.
  */
-void context_send(const struct context *cx, size_t size, struct node_out_send send);
+bool context_send(const struct context *cx, size_t size, struct node_out_send send);
 /* Puts out anything else; likewise. */
 void context_put(const struct context *cx, const struct node_out *out);
 

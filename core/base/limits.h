@@ -7,10 +7,16 @@
 
 #include <stdint.h>
 
+/*
+ * A discovery puts out at most its ten requests, its result and the closing of its three sockets at
+ * once. With room for those nothing that must not be lost is ever dropped: only datagrams are.
+ */
+enum { NODE_OUTPUTS_MIN = 16 };
+
 struct node_limits {
-    uint32_t outputs;           /* results of one input; one more is dropped and counted */
-    uint32_t output_bytes;      /* bytes of the datagrams among them; likewise */
-    uint32_t stun_probes;       /* probe sockets open at once, 3 to 256; a discovery needs 3 */
+    uint32_t outputs;      /* of one input, NODE_OUTPUTS_MIN at least; a datagram more is lost */
+    uint32_t output_bytes; /* bytes of the datagrams among them; likewise */
+    uint32_t stun_probes;  /* probe sockets open at once, 3 to 256; a discovery needs 3 */
     uint32_t stun_transactions; /* requests under way at once; one more is refused to its caller */
     uint32_t stun_sources;      /* prefixes with a STUN budget; one more makes another forgotten */
 };

@@ -58,6 +58,8 @@ static void put_filling(struct stun_writer *w, size_t size)
         "Warren; this request is as long as its longest answer, so that no "
         "server sends more than it gets        ";
     size_t used = w->out.index + STUN_ATTRIBUTE_HEADER_SIZE;
+    if (w->out.failed)
+        return;
     check(used <= size && size - used < sizeof filling);
     stun_put_software(w, filling, size - used);
 }
@@ -75,15 +77,18 @@ static void transaction_transmit(struct stun_client *client, const struct contex
         stun_put_change_request(&w, request->change_ip, request->change_port);
     put_filling(&w,
                 request->server.family == ADDR_V6 ? STUN_REQUEST_SIZE_V6 : STUN_REQUEST_SIZE_V4);
-    context_send(cx, stun_end(&w),
-                 (struct node_out_send){.socket = request->socket, .remote = request->server});
-
     transaction->transmissions++;
-    client->sent++;
-    context_trace(cx, TRACE_STUN_REQUEST,
-                  (struct trace_record){.socket = request->socket,
-                                        .remote = request->server,
-                                        .number = transaction->transmissions});
+    /* Without room it is as if it were lost on the way: the schedule sends it again. */
+    if (context_send(cx, stun_end(&w),
+                     (struct node_out_send){.socket = request->socket,
+                                            .source = request->source,
+                                            .remote = request->server})) {
+        client->sent++;
+        context_trace(cx, TRACE_STUN_REQUEST,
+                      (struct trace_record){.socket = request->socket,
+                                            .remote = request->server,
+                                            .number = transaction->transmissions});
+    }
 
     /*
      * Section 6.2.1: the wait doubles from one transmission to the next; after the last it is Rm
@@ -210,11 +215,11 @@ struct stun_outcome stun_client_message(struct stun_client *client, const struct
                                    (struct addr){0});
         enum stun_result result = result_of(message);
         /*
-         * An error says nothing about where it comes from: a server without an alternate answers
-         * for itself.
+         * An error response comes from where the request went: a server without an alternate
+         * answers for itself.
          */
-        const struct addr *expected = result == STUN_RESULT_SUCCESS ? &transaction->request.answers
-                                                                    : &transaction->request.server;
+        const struct addr *expected = message->class == STUN_SUCCESS ? &transaction->request.answers
+                                                                     : &transaction->request.server;
         if (!addr_equal(&datagram->remote, expected))
             return message_dropped(cx, TRACE_STUN_WRONG_SOURCE, datagram, 0, *expected);
         outcome = outcome_of(client, cx, transaction, result);

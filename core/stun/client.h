@@ -32,6 +32,7 @@ enum {
 
 struct stun_request {
     uint32_t socket;
+    struct addr source;  /* our address that it leaves from; none: as the route says */
     struct addr server;  /* where it goes */
     struct addr answers; /* where the answer must come from; a success from elsewhere is dropped */
     bool change_ip;      /* CHANGE-REQUEST (RFC 5780, section 7.2) */

@@ -10,12 +10,19 @@ static void trace_test(const struct context *cx, enum trace_kind kind, uint32_t 
                   (struct trace_record){.socket = socket, .remote = *remote, .number = test});
 }
 
-/* Begins a test: one request from a probe. */
+/*
+ * Begins a test: one request from a probe. A probe keeps to the address that it was bound from: on a
+ * host with several, the route to another server may start at another address, which would look
+ * like another mapping.
+ */
 static void begin(struct stun_discovery *discovery, struct stun_client *client,
-                  const struct context *cx, enum stun_test test, struct stun_request request)
+                  const struct context *cx, enum stun_test test, enum stun_probe probe,
+                  struct stun_request request)
 {
     check(discovery->verdict[test] == STUN_VERDICT_NONE);
     request.tag = test;
+    request.socket = discovery->probe[probe].socket;
+    request.source = discovery->probe[probe].local;
     trace_test(cx, TRACE_DISCOVER_TEST, request.socket, &request.server, test);
     bool room = stun_client_request(client, cx, &request);
     discovery->verdict[test] = room ? STUN_VERDICT_PENDING : STUN_VERDICT_FAILED;
@@ -25,9 +32,8 @@ static void begin_plain(struct stun_discovery *discovery, struct stun_client *cl
                         const struct context *cx, enum stun_test test, enum stun_probe probe,
                         struct addr server)
 {
-    begin(discovery, client, cx, test,
-          (struct stun_request){
-              .socket = discovery->probe[probe].socket, .server = server, .answers = server});
+    begin(discovery, client, cx, test, probe,
+          (struct stun_request){.server = server, .answers = server});
 }
 
 /* RFC 5780, section 4.4: asks the primary address for an answer from another one. */
@@ -36,9 +42,8 @@ static void begin_filtering(struct stun_discovery *discovery, struct stun_client
 {
     struct addr from = addr_with_port(change_ip ? discovery->alternate : discovery->server[0],
                                       discovery->alternate.port);
-    begin(discovery, client, cx, test,
+    begin(discovery, client, cx, test, STUN_PROBE_FILTERING,
           (struct stun_request){
-              .socket = discovery->probe[STUN_PROBE_FILTERING].socket,
               .server = discovery->server[0],
               .answers = from,
               .change_ip = change_ip,
@@ -50,9 +55,8 @@ static void begin_hairpin(struct stun_discovery *discovery, struct stun_client *
                           const struct context *cx, enum stun_test test, enum stun_probe from,
                           enum stun_probe to)
 {
-    begin(discovery, client, cx, test,
+    begin(discovery, client, cx, test, from,
           (struct stun_request){
-              .socket = discovery->probe[from].socket,
               .server = discovery->probe[to].mapped,
               .answers = discovery->probe[to].mapped,
               .echo = discovery->probe[to].socket,
@@ -82,7 +86,8 @@ static void step_mapping(struct stun_discovery *discovery, struct stun_client *c
         if (discovery->paired)
             begin_plain(discovery, client, cx, STUN_TEST_MAPPING_II, STUN_PROBE_MAPPING,
                         addr_with_port(discovery->alternate, discovery->server[0].port));
-        else if (discovery->servers > 1)
+        else if (discovery->servers > 1 &&
+                 !addr_equal_ip(&discovery->server[1], &discovery->server[0]))
             begin_plain(discovery, client, cx, STUN_TEST_MAPPING_II, STUN_PROBE_MAPPING,
                         discovery->server[1]);
     } else if (discovery->verdict[STUN_TEST_MAPPING_III] == STUN_VERDICT_NONE &&
@@ -93,6 +98,16 @@ static void step_mapping(struct stun_discovery *discovery, struct stun_client *c
     }
 }
 
+/*
+ * A mapped address is the server's word. Requests go to one only where a datagram of ours can: not
+ * to the IPv4 side of a NAT64, not to everybody.
+ */
+static bool may_be_sent_to(const struct stun_discovery *discovery, enum stun_probe probe)
+{
+    const struct addr *mapped = &discovery->probe[probe].mapped;
+    return mapped->family == discovery->server[0].family && addr_is_unicast(mapped);
+}
+
 /* The sockets of both hairpin tests have other work until the mapping tests are over. */
 static void step_hairpin(struct stun_discovery *discovery, struct stun_client *client,
                          const struct context *cx)
@@ -100,7 +115,9 @@ static void step_hairpin(struct stun_discovery *discovery, struct stun_client *c
     if (discovery->verdict[STUN_TEST_HAIRPIN_OUT] != STUN_VERDICT_NONE ||
         discovery->verdict[STUN_TEST_MAPPING_II] == STUN_VERDICT_PENDING ||
         discovery->verdict[STUN_TEST_MAPPING_III] == STUN_VERDICT_PENDING ||
-        !answered(discovery, STUN_TEST_BIND_HAIRPIN) || !is_translated(discovery))
+        !answered(discovery, STUN_TEST_BIND_HAIRPIN) || !is_translated(discovery) ||
+        !may_be_sent_to(discovery, STUN_PROBE_MAPPING) ||
+        !may_be_sent_to(discovery, STUN_PROBE_HAIRPIN))
         return;
     begin_hairpin(discovery, client, cx, STUN_TEST_HAIRPIN_OUT, STUN_PROBE_HAIRPIN,
                   STUN_PROBE_MAPPING);

@@ -9,8 +9,8 @@
 /* Where a value goes, or which rule of its own it has. */
 enum kind {
     KIND_ADDRESS,
-    KIND_TEXT,       /* at most STUN_TEXT_CHARACTERS_MAX characters and STUN_TEXT_MAX bytes */
-    KIND_BYTES,      /* bytes with no inner structure */
+    KIND_TEXT,  /* at most STUN_TEXT_CHARACTERS_MAX characters and STUN_TEXT_MAX bytes */
+    KIND_BYTES, /* bytes with no inner structure */
     KIND_NUMBER,
     KIND_ERROR_CODE,
     KIND_ALGORITHMS, /* PASSWORD-ALGORITHM and PASSWORD-ALGORITHMS */
@@ -27,8 +27,8 @@ struct rule {
 };
 
 /*
- * RESPONSE-PORT is two bytes "followed by 2 bytes of padding" (RFC 5780, 7.5), which senders count
- * into the length or not: both are read. Texts and domains have their limits in take_attribute(),
+ * RESPONSE-PORT is a port and two bytes of padding (RFC 5780, 7.5), which senders count into the
+ * length or not: both are read. Texts and domains have their limits in take_text() and take_bytes(),
  * since too long is an error of its own.
  */
 static const struct rule rules[] = {
@@ -173,7 +173,7 @@ static enum stun_error read_address(struct addr *addr, struct stun_span value,
 static enum stun_error take_address(struct stun_message *m, uint16_t type, struct stun_span value)
 {
     static const uint8_t no_mask[16];
-    struct addr addr;
+    struct addr addr = {0};
     bool masked = type == STUN_ATTRIBUTE_XOR_MAPPED_ADDRESS;
     enum stun_error error = read_address(&addr, value, masked ? m->bytes + STUN_MASK_AT : no_mask);
     if (error != STUN_OK)
@@ -398,8 +398,12 @@ static enum stun_error decode_attributes(struct stun_message *m, struct reader *
 {
     while (reader_left(r) > 0) {
         size_t at = r->index;
+        //@ split at;
         uint16_t type = read_u16(r);
         struct stun_span value = {.size = read_u16(r)};
+        if (value.size > reader_left(r))
+            return STUN_ATTRIBUTE_OVERRUN;
+        //@ split value.size;
         value.bytes = read_span(r, value.size);
         read_skip(r, stun_padding_of(value.size));
         if (r->failed)

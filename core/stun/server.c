@@ -181,11 +181,26 @@ static size_t write_success(uint8_t *room, size_t capacity, const struct node_in
     if (from->other.family != ADDR_NONE)
         stun_put_other_address(&w, &from->other);
     size_t used = w.out.index + STUN_ATTRIBUTE_HEADER_SIZE;
+    if (stun_has(message, STUN_HAS_FINGERPRINT))
+        used += STUN_ATTRIBUTE_HEADER_SIZE + STUN_FINGERPRINT_SIZE;
     if (stun_has(message, STUN_HAS_PADDING) && used < datagram->size)
         stun_put_padding(&w, (datagram->size - used) / 4 * 4);
     if (stun_has(message, STUN_HAS_FINGERPRINT))
         stun_put_fingerprint(&w);
     return stun_end(&w);
+}
+
+/*
+ * False: 420. RFC 5780, section 6.1: without an alternate, CHANGE-REQUEST is an attribute that is
+ * not understood, whatever its flags.
+ */
+static bool answer_source(const struct stun_server *server, const struct node_in_datagram *datagram,
+                          const struct stun_message *message, struct stun_answer_source *from)
+{
+    if (!stun_server_source(&server->serving, &datagram->local, message->change_ip,
+                            message->change_port, from))
+        return false;
+    return !stun_has(message, STUN_HAS_CHANGE_REQUEST) || from->other.family != ADDR_NONE;
 }
 
 void stun_server_message(struct stun_server *server, const struct context *cx,
@@ -194,6 +209,12 @@ void stun_server_message(struct stun_server *server, const struct context *cx,
 {
     check(message->class == STUN_REQUEST);
     struct trace_record record = {.socket = datagram->socket, .remote = datagram->remote};
+    /* RFC 8489, section 6.3: a method that is not supported is passed over in silence. */
+    if (message->method != STUN_METHOD_BINDING) {
+        record.number = message->class;
+        context_trace(cx, TRACE_STUN_UNEXPECTED, record);
+        return;
+    }
     if (stun_has(message, STUN_HAS_FINGERPRINT) && !stun_check_fingerprint(message)) {
         record.number = STUN_ERROR_COUNT;
         context_trace(cx, TRACE_STUN_MALFORMED, record);
@@ -202,8 +223,7 @@ void stun_server_message(struct stun_server *server, const struct context *cx,
 
     struct stun_answer_source from = {.socket = datagram->socket, .source = datagram->local};
     uint16_t fault = request_fault(message);
-    if (fault == 0 && !stun_server_source(&server->serving, &datagram->local, message->change_ip,
-                                          message->change_port, &from))
+    if (fault == 0 && !answer_source(server, datagram, message, &from))
         fault = STUN_CODE_UNKNOWN_ATTRIBUTE;
     size_t capacity;
     uint8_t *room = outbox_room(cx->out, &capacity);
@@ -222,7 +242,8 @@ void stun_server_message(struct stun_server *server, const struct context *cx,
         .remote =
             elsewhere ? addr_with_port(datagram->remote, message->response_port) : datagram->remote,
     };
-    context_send(cx, size, send);
+    if (!context_send(cx, size, send))
+        return;
     record.other = from.source;
     record.number = fault;
     context_trace(cx, fault == 0 ? TRACE_STUN_SERVED : TRACE_STUN_REFUSED, record);
