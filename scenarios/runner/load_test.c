@@ -1,0 +1,378 @@
+/* Loading scripts: what they mean, what is refused and how, and the rules that make them deterministic. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "scenarios/runner/load.h"
+
+/* A world that most scripts below begin with, on line 1. */
+#define WORLD \
+    "scenario 't' server 's1' {} router 'home' { nat = 'home' } client 'alice' { behind = 'home' }\n"
+#define CLASSIFIED WORLD "at '1s' { classify 'alice' }\n"
+
+static bool load(struct plan *plan, const char *script, char error[static LOAD_ERROR_SIZE])
+{
+    return plan_load(plan, "x.lua", script, strlen(script), error);
+}
+
+static uint64_t hash_of(const char *script)
+{
+    char error[LOAD_ERROR_SIZE];
+    struct plan plan;
+    if (!load(&plan, script, error))
+        fail_msg("%s", error);
+    uint64_t hash = plan_hash(&plan);
+    plan_free(&plan);
+    return hash;
+}
+
+static const struct {
+    const char *script;
+    const char *error;
+} refused[] = {
+    /* words */
+    {"scenaro 'x'", "x.lua:1: unknown word \"scenaro\": did you mean \"scenario\"?"},
+    {WORLD "\nruoter 'x' {}", "x.lua:3: unknown word \"ruoter\": did you mean \"router\"?"},
+    {"local x = qqqqqqqqqq", "x.lua:1: unknown word \"qqqqqqqqqq\""},
+    {"router = 1", "x.lua:1: \"router\" is a word of scenarios and cannot be assigned"},
+    {"server 's1' {}", "x.lua:1: server: begin with scenario \"what this is about\""},
+    {"", "x.lua:1: the script has no scenario"},
+    {"scenario ''", "x.lua:1: scenario: the title is empty"},
+    {"scenario(7)", "x.lua:1: scenario's title must be a text, not a number"},
+    {"scenario 'a\\nb'", "x.lua:1: scenario's title has a control character in it"},
+    {"x = = 1", "x.lua:1: unexpected symbol near '='"},
+    {"\n\nerror 'no'", "x.lua:3: no"},
+    /* places */
+    {WORLD "router 'x' { mappin = 'APDM' }", "x.lua:2: unknown field \"mappin\" of router: did you mean \"mapping\"?"},
+    {WORLD "router 'x' { nat = { 'home', mappin = 'APDM' } }",
+     "x.lua:2: unknown field \"mappin\" of router: did you mean \"mapping\"?"},
+    {WORLD "router 'x' { mapping = 'APDM' }", "x.lua:2: unknown field \"mapping\" of router: it belongs inside nat = { }"},
+    {WORLD "router 'x' { nat = 'hom' }", "x.lua:2: nat of router \"x\": unknown preset \"hom\": did you mean \"home\"?"},
+    {WORLD "router 'x' { nat = { 'none', mapping = 'EIM' } }",
+     "x.lua:2: nat of router \"x\": \"none\" does not translate and has no parameters"},
+    {WORLD "router 'x' { firewall = 'statefull' }",
+     "x.lua:2: firewall of router \"x\": unknown preset \"statefull\": did you mean \"stateful\"?"},
+    {WORLD "client 'x' { los = '1%' }", "x.lua:2: unknown field \"los\" of client: did you mean \"loss\"?"},
+    {WORLD "client 'x' { up = { los = '1%' } }",
+     "x.lua:2: unknown field \"los\" of up of client \"x\": did you mean \"loss\"?"},
+    {WORLD "client 'x' { 'home' }", "x.lua:2: client \"x\": every field has a name, such as delay = \"20ms\""},
+    {WORLD "client 'x' { behind = 'hoem' }",
+     "x.lua:2: behind of client \"x\": unknown router \"hoem\": did you mean \"home\"?"},
+    {WORLD "client 'x' { behind = 'alice' }",
+     "x.lua:2: behind of client \"x\": \"alice\" is a client, not a router"},
+    {WORLD "client 'x' { behind = {} }", "x.lua:2: behind of client \"x\": the list is empty"},
+    {WORLD "router 'x' { behind = 'x' }", "x.lua:2: behind of router \"x\": \"x\" has to be declared above"},
+    {WORLD "client 'alice' {}", "x.lua:2: client: there is a client \"alice\" already, on line 1"},
+    {WORLD "client 'internet' {}", "x.lua:2: client: \"internet\" is there already"},
+    {WORLD "client 'a b' {}",
+     "x.lua:2: client: a name has letters, digits, '-', '_' and '.', which \"a b\" is not made of"},
+    {WORLD "client 'x' (3)", "x.lua:2: client \"x\" takes a table in { }, not a number"},
+    {WORLD "local x = client 'x' x {} x {}", "x.lua:2: client \"x\" is described twice"},
+    {WORLD "client 'x' { ipv4 = false }", "x.lua:2: client \"x\" has neither IPv4 nor IPv6"},
+    {WORLD "client 'x' { ipv6 = true, behind = 'home' }",
+     "x.lua:2: client \"x\" has IPv6, and \"home\" in front of it has not: add ipv6 = true there"},
+    /* values */
+    {WORLD "client 'x' { delay = '12m s' }",
+     "x.lua:2: delay of client \"x\": \"12m s\" is not a duration, such as \"20ms\" (ns, us, ms, s, m, h)"},
+    {WORLD "client 'x' { delay = 12 }",
+     "x.lua:2: delay of client \"x\" must be a duration, such as \"20ms\" (ns, us, ms, s, m, h), not the number 12"},
+    {WORLD "client 'x' { addresses = 4 / 2 }", "x.lua:2: addresses of client \"x\": a plan has whole numbers only, and "
+                                               "this is a fraction or the result of a division by /"},
+    {WORLD "client 'x' { addresses = '2' }", "x.lua:2: addresses of client \"x\" must be a number, not the text 2"},
+    {WORLD "client 'x' { addresses = {} }", "x.lua:2: addresses of client \"x\" cannot be a table"},
+    {WORLD "client 'x' { ipv6 = 'true' }", "x.lua:2: ipv6 of client \"x\" must be true or false, not the text true"},
+    {WORLD "client 'x' { mtu = 500 }", "x.lua:2: mtu of client \"x\": 500 is below 576"},
+    {WORLD "client 'x' { loss = '200%' }", "x.lua:2: loss of client \"x\": 200% is out of range: 0% to 100%"},
+    {WORLD "seeds(0)", "x.lua:2: seeds: \"0\" is not a number from 1 to 1000000"},
+    {WORLD "seeds(2.0)", "x.lua:2: seeds: a plan has whole numbers only, and this is a fraction or the result of a "
+                         "division by /"},
+    /* the timeline */
+    {WORLD "at '1s' { classify 'alic' }", "x.lua:2: classify: unknown client \"alic\": did you mean \"alice\"?"},
+    {WORLD "at '1s' { flush 'alice' }", "x.lua:2: flush: \"alice\" is a client, not a router"},
+    {WORLD "at '1s'", "x.lua:2: at: has no actions; write at \"1s\" { flush(\"home\") }"},
+    {WORLD "at '1s' {}", "x.lua:2: at: has no actions; write at \"1s\" { flush(\"home\") }"},
+    {WORLD "at '1s' { 'flush' }", "x.lua:2: at: takes a list of actions, such as { classify(\"alice\") }"},
+    {WORLD "\nflush 'home'", "x.lua:3: flush belongs inside at \"1s\" { }"},
+    {WORLD "at '1s' { link('alice', { dealy = '1s' }) }",
+     "x.lua:2: unknown field \"dealy\" of link: did you mean \"delay\"?"},
+    {WORLD "at '1s' { link('alice', {}) }", "x.lua:2: link: says nothing about the link of \"alice\""},
+    {WORLD "at '1s' { classify('alice', { family = 'ipv6' }) }", "x.lua:2: classify: \"alice\" has no IPv6"},
+    {WORLD "at '1s' { classify('alice', { servers = { 's2' } }) }",
+     "x.lua:2: classify: unknown server \"s2\": did you mean \"s1\"?"},
+    {"scenario 't' client 'a' {} at '1s' { classify 'a' }", "x.lua:1: classify: no server above has IPv4"},
+    {WORLD "local a = flush 'home' at '1s' { a } scenario 'u' at '1s' { a }",
+     "x.lua:2: at: flush on line 2 belongs to another scenario"},
+    /* expectations */
+    {CLASSIFIED "expect { finally }", "x.lua:3: expect: says nothing that could be true; add classified(\"alice\")"},
+    {CLASSIFIED "expect { classified 'alice' }", "x.lua:3: expect: add finally, always, never or within = \"10s\""},
+    {CLASSIFIED "expect { finally, always, classified 'alice' }",
+     "x.lua:3: expect: only one of finally, always, never and within = \"1s\""},
+    {CLASSIFIED "expect { finaly, classified 'alice' }", "x.lua:3: unknown word \"finaly\": did you mean \"finally\"?"},
+    {CLASSIFIED "expect { finally, classified('alice', { maping = 'EIM' }) }",
+     "x.lua:3: unknown field \"maping\" of classified: did you mean \"mapping\"?"},
+    {CLASSIFIED "expect { finally, classified('alice', { mapping = 'EIN' }) }",
+     "x.lua:3: classified: unknown mapping \"EIN\": did you mean \"EIM\"?"},
+    {CLASSIFIED "expect { finally, classified('alice', { step = '1' }) }",
+     "x.lua:3: classified: step is a number from -65535 to 65535"},
+    {CLASSIFIED "expect { finally, shar = '98%', classified 'alice' }",
+     "x.lua:3: unknown field \"shar\" of expect: did you mean \"share\"?"},
+    {CLASSIFIED "expect { finally, after = '1s', classified 'alice' }",
+     "x.lua:3: expect: finally looks at the end of the run; after has no meaning there"},
+    {CLASSIFIED "classified 'alice'", "x.lua:3: classified belongs inside expect { }"},
+    {WORLD "expect { finally, classified 'alice' }",
+     "x.lua:2: expect: nothing above classifies \"alice\"; add at \"1s\" { classify(\"alice\") }"},
+    /* limits */
+    {"while true do end", "x.lua:1: the script takes more than 1000000 steps: is there an endless loop?"},
+    {"local function f() return f() end f()",
+     "x.lua:1: the script takes more than 1000000 steps: is there an endless loop?"},
+    {"local s = 'x'\nwhile true do s = s .. s end",
+     "x.lua:2: a text, a table or the depth of calls has grown beyond 256 KiB"},
+    {"local t = {}\nfor i = 1, 1000000000 do t[i] = ('x'):rep(100000) .. i end",
+     "x.lua:2: the script needs more than 16 MiB of memory"},
+    {"local function f() return f() + 1 end\nf()",
+     "x.lua:1: a text, a table or the depth of calls has grown beyond 256 KiB"},
+    {"local s = ('x'):rep(100000) for i = 1, 1000000 do local t = s .. i end",
+     "x.lua:1: the script has taken more than 256 MiB of memory in all"},
+    /* what reaches outside, or would not be the same twice */
+    {"local x = string.format('%p', {})", "x.lua:1: string.format: %p is not available in scenarios"},
+    {"local x = ('%.3f'):format(1)", "x.lua:1: string.format: %f is not available in scenarios"},
+    {"for k in pairs { [{}] = 1 } do end", "x.lua:1: a key is a table; only numbers and texts have an order"},
+    {"math.random()", "x.lua:1: unknown word \"math.random\""},
+    {"\x1bLua", "x.lua: attempt to load a binary chunk (mode is 't')"},
+};
+
+static void test_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        char error[LOAD_ERROR_SIZE];
+        struct plan plan;
+        assert_false(load(&plan, refused[i].script, error));
+        assert_string_equal(error, refused[i].error);
+        assert_null(plan.scenarios);
+    }
+}
+
+static void test_missing_from_lua(void **state)
+{
+    static const char *const gone[] = {
+        "io",       "os",     "debug",        "package",        "require",    "load",         "loadstring",
+        "loadfile", "dofile", "next",         "pcall",          "xpcall",     "setmetatable", "getmetatable",
+        "rawset",   "print",  "coroutine",    "collectgarbage", "_G",         "utf8",         "math.random",
+        "math.pi",  "math.randomseed", "math.sqrt", "string.dump", "string.gsub", "string.find", "table.move",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
+        char script[64], error[LOAD_ERROR_SIZE], begins[96];
+        struct plan plan;
+        snprintf(script, sizeof script, "scenario 't' local x = %s", gone[i]);
+        snprintf(begins, sizeof begins, "x.lua:1: unknown word \"%s\"", gone[i]);
+        assert_false(load(&plan, script, error));
+        assert_memory_equal(error, begins, strlen(begins));
+    }
+}
+
+/* Scripts that hold only if the rules do. */
+static void test_rules(void **state)
+{
+    static const char *const scripts[] = {
+        "local s = '' for k in pairs { b = 1, a = 2, 10, 20, [-5] = 3, c = 4 } do s = s .. k .. ' ' end\n"
+        "assert(s == '-5 1 2 a b c ', s)",
+        "assert(tostring({}) == 'table' and tostring(pairs) == 'function' and tostring(12) == '12')",
+        "assert(('%s|%5d|%q|%x'):format({}, 7, 'a', 255) == 'table|    7|\"a\"|ff')",
+        "local t = { 3, 1, 2 } table.sort(t) assert(table.concat(t, ',') == '1,2,3')",
+        /* the order of equals is that of the list, however long it is */
+        "local t = {} for i = 1, 500 do t[i] = { i % 3, i } end\n"
+        "table.sort(t, function(a, b) return a[1] < b[1] end)\n"
+        "for i = 2, 500 do assert(t[i - 1][1] < t[i][1] or (t[i - 1][1] == t[i][1] and t[i - 1][2] < t[i][2])) end",
+        "local a, b = table.unpack { 1, 2 } assert(a == 1 and b == 2 and select('#', a, b) == 2)",
+        "assert(('abc'):upper() == 'ABC' and #('ab'):rep(3) == 6 and math.max(1, 2) == 2 and 7 // 2 == 3)",
+        "name = 'x' assert(name == 'x') function f() return name end assert(f() == 'x')",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        char script[1024], error[LOAD_ERROR_SIZE];
+        struct plan plan;
+        snprintf(script, sizeof script, "scenario 't' %s", scripts[i]);
+        if (!load(&plan, script, error))
+            fail_msg("%s", error);
+        plan_free(&plan);
+    }
+}
+
+static void test_meaning(void **state)
+{
+    static const char script[] =
+        "scenario 'one'\n"
+        "seeds(50)\n"
+        "duration '2m'\n"
+        "server 's1' { delay = '20ms', addresses = 2, port = 5000 }\n"
+        "router 'home' { nat = { 'home', mapping = 'APDM', idle = '60s' }, delay = '12ms', loss = '1%', up = { loss = '0.5%' } }\n"
+        "router 'fw' { firewall = 'stateful', behind = 'home', inside = 'wide' }\n"
+        "client 'alice' { behind = { 'fw', { 'internet', delay = '3ms' } }, delay = '1ms' }\n"
+        "at '2s' { link('alice', { loss = '5%', way = 'up', interface = 'internet' }), down 'home' }\n"
+        "at '1s' { classify 'alice' }\n"
+        "expect { within = '40s', after = '1s', share = '98%', classified('alice', { mapping = 'apdm', step = -2 }) }\n"
+        "expect { never, classified 'alice' }\n"
+        "scenario 'two'\n";
+    char error[LOAD_ERROR_SIZE];
+    struct plan plan;
+    (void)state;
+    if (!load(&plan, script, error))
+        fail_msg("%s", error);
+    assert_int_equal(plan.scenario_count, 2);
+    const struct plan_scenario *one = &plan.scenarios[0];
+    assert_string_equal(one->title, "one");
+    assert_int_equal(one->seeds, 50);
+    assert_int_equal(one->duration_ns, 120000000000);
+    assert_int_equal(one->place_count, 4);
+    assert_int_equal(one->places[0].port, 5000);
+    assert_int_equal(one->places[0].interfaces[0].down.latency_ns, 20000000);
+    const struct plan_place *home = &one->places[1];
+    assert_true(home->has_nat);
+    assert_string_equal(home->preset, "home");
+    assert_int_equal(home->nat.mapping, NAT_MAPPING_APDM);
+    assert_int_equal(home->nat.filtering, NAT_FILTERING_APDF);
+    assert_int_equal(home->nat.idle_ns, 60000000000);
+    assert_int_equal(home->interfaces[0].up.loss_ppm, 5000);
+    assert_int_equal(home->interfaces[0].down.loss_ppm, 10000);
+    assert_int_equal(home->interfaces[0].behind, PLAN_INTERNET);
+    assert_false(one->places[2].has_nat);
+    assert_string_equal(one->places[2].firewall, "stateful");
+    assert_int_equal(one->places[2].interfaces[0].behind, 1);
+    assert_int_equal(one->places[2].inside, PLAN_INSIDE_WIDE);
+    const struct plan_place *alice = &one->places[3];
+    assert_int_equal(alice->interface_count, 2);
+    assert_int_equal(alice->interfaces[0].behind, 2);
+    assert_int_equal(alice->interfaces[0].up.latency_ns, 1000000);
+    assert_int_equal(alice->interfaces[1].behind, PLAN_INTERNET);
+    assert_int_equal(alice->interfaces[1].up.latency_ns, 3000000);
+    assert_int_equal(one->action_count, 3);
+    assert_int_equal(one->actions[0].kind, PLAN_LINK);
+    assert_int_equal(one->actions[0].at_ns, 2000000000);
+    assert_int_equal(one->actions[0].interface, 1);
+    assert_int_equal(one->actions[0].way, PLAN_WAY_UP);
+    assert_int_equal(one->actions[0].link.loss_ppm, 50000);
+    assert_int_equal(one->actions[1].kind, PLAN_DOWN);
+    assert_int_equal(one->actions[1].place, 1);
+    assert_int_equal(one->actions[2].kind, PLAN_CLASSIFY);
+    assert_int_equal(one->actions[2].server_count, 1);
+    assert_int_equal(one->actions[2].servers[0], 0);
+    const struct plan_expect *first = &one->expects[0];
+    assert_int_equal(first->mode, PLAN_WITHIN);
+    assert_int_equal(first->within_ns, 40000000000);
+    assert_int_equal(first->after_ns, 1000000000);
+    assert_int_equal(first->share_ppm, 980000);
+    assert_int_equal(first->wanted.mask, 1u << FINDING_MAPPING | 1u << FINDING_STEP);
+    assert_int_equal(first->wanted.value[FINDING_MAPPING], STUN_MAPPING_APDM);
+    assert_int_equal(first->wanted.value[FINDING_STEP], -2);
+    assert_int_equal(one->expects[1].mode, PLAN_NEVER);
+    assert_true(one->expects[1].oracle);
+    assert_int_equal(one->expects[1].share_ppm, 1000000);
+    assert_int_equal(plan.scenarios[1].seeds, 1);
+    assert_true(plan_is_lossy(one));
+    assert_false(plan_is_lossy(&plan.scenarios[1]));
+    plan_free(&plan);
+}
+
+/* Scripts that say the same have one hash; every change of what they say changes it. */
+static void test_hash(void **state)
+{
+    static const char base[] = CLASSIFIED "expect { finally, classified 'alice' }";
+    static const char *const same[] = {
+        "scenario 't'\n-- a comment\nserver 's1' {} router 'home' { nat = 'home' }\n\nclient 'alice' { behind = 'home' }\n"
+        "at '1000ms' { classify 'alice' } expect { classified('alice'), finally, share = '100%' }",
+        "scenario 't' for _, n in ipairs { 1 } do server('s' .. n) {} end router 'home' { nat = 'home', delay = '0s' }\n"
+        "client 'alice' { behind = { 'home' } } at '1s' { classify('alice', { servers = { 's1' } }) }\n"
+        "expect { finally, classified 'alice' }",
+    };
+    static const char *const others[] = {
+        CLASSIFIED "expect { always, classified 'alice' }",
+        CLASSIFIED "expect { finally, share = '99%', classified 'alice' }",
+        CLASSIFIED "expect { finally, classified('alice', { nat = 'none' }) }",
+        CLASSIFIED "seeds(2) expect { finally, classified 'alice' }",
+        CLASSIFIED "duration '1m' expect { finally, classified 'alice' }",
+        CLASSIFIED "expect { finally, classified 'alice' } scenario 'u'",
+        WORLD "at '1001ms' { classify 'alice' } expect { finally, classified 'alice' }",
+        WORLD "at '1s' { classify 'alice', flush 'home' } expect { finally, classified 'alice' }",
+        "scenario 'u' server 's1' {} router 'home' { nat = 'home' } client 'alice' { behind = 'home' }\n"
+        "at '1s' { classify 'alice' } expect { finally, classified 'alice' }",
+        "scenario 't' server 's1' {} router 'home' { nat = 'home', mtu = 1400 } client 'alice' { behind = 'home' }\n"
+        "at '1s' { classify 'alice' } expect { finally, classified 'alice' }",
+        "scenario 't' server 's1' {} router 'home' { nat = { 'home', idle = '61s' } } client 'alice' { behind = 'home' }\n"
+        "at '1s' { classify 'alice' } expect { finally, classified 'alice' }",
+        "scenario 't' server 's1' {} router 'home' { nat = 'home' } client 'alice' {}\n"
+        "at '1s' { classify 'alice' } expect { finally, classified 'alice' }",
+    };
+    uint64_t hash = hash_of(base);
+    (void)state;
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        assert_int_equal(hash_of(same[i]), hash);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_not_equal(hash_of(others[i]), hash);
+}
+
+static void test_full(void **state)
+{
+    static const struct {
+        const char *script;
+        const char *error;
+    } cases[] = {
+        {"for i = 1, 5000 do scenario('t' .. i) end", "x.lua:1: scenario: there are more than 4096"},
+        {"scenario 't' for i = 1, 5000 do client('c' .. i) end", "x.lua:1: client: there are more than 4096 places"},
+        {WORLD "local f = flush 'home' for i = 1, 5000 do at '1s' { f } end",
+         "x.lua:2: at: there are more than 4096 actions"},
+        {CLASSIFIED "local c = classified 'alice' for i = 1, 2000 do expect { finally, c } end",
+         "x.lua:3: expect: there are more than 1024"},
+        {WORLD "client 'x' { behind = { 'home', 'home', 'home', 'home', 'home' } }",
+         "x.lua:2: behind of client \"x\": there are more than 4 interfaces"},
+        {WORLD "for i = 1, 250 do client('c' .. i) { behind = 'home' } end",
+         "x.lua:2: there are more than 250 addresses behind \"home\": give it inside = \"wide\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char error[LOAD_ERROR_SIZE];
+        struct plan plan;
+        assert_false(load(&plan, cases[i].script, error));
+        assert_string_equal(error, cases[i].error);
+    }
+}
+
+static void test_long_script(void **state)
+{
+    static char script[(1 << 20) + 1];
+    char error[LOAD_ERROR_SIZE];
+    struct plan plan;
+    (void)state;
+    memset(script, ' ', sizeof script);
+    memcpy(script, "scenario 't'", 12);
+    assert_false(plan_load(&plan, "x.lua", script, sizeof script, error));
+    assert_string_equal(error, "x.lua: a script has at most 1 MiB, and this one has 1048577 bytes");
+    assert_true(plan_load(&plan, "x.lua", script, sizeof script - 1, error));
+    plan_free(&plan);
+}
+
+static void test_no_file(void **state)
+{
+    char error[LOAD_ERROR_SIZE];
+    struct plan plan;
+    (void)state;
+    assert_false(plan_load_file(&plan, "scenarios/there-is-none.lua", error));
+    assert_string_equal(error, "scenarios/there-is-none.lua: cannot be read: No such file or directory");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_missing_from_lua),
+        cmocka_unit_test(test_rules),   cmocka_unit_test(test_meaning),
+        cmocka_unit_test(test_hash),    cmocka_unit_test(test_full),
+        cmocka_unit_test(test_long_script), cmocka_unit_test(test_no_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,44 @@
+/* The command line of warren-lab. */
+#ifndef WARREN_RUNNER_OPTIONS_H
+#define WARREN_RUNNER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Exit codes. */
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+enum options_command {
+    OPTIONS_HELP,
+    OPTIONS_VERSION,
+    OPTIONS_RUN,
+    OPTIONS_REPLAY,
+    OPTIONS_LIST,
+    OPTIONS_PRINT,
+    OPTIONS_PLAN_HASH,
+};
+
+/* Files and folders are NULL where not asked for; "-" is standard output. */
+struct options {
+    enum options_command command;
+    enum options_command help_for; /* OPTIONS_HELP: the command, or OPTIONS_HELP for all */
+    const char *network;
+    uint64_t seed; /* of the first run */
+    const char *json;
+    const char *pcap_dir;
+    const char *trace;
+    const char *tape_dir;
+    const char *only; /* runs only scenarios with this in their title */
+    bool hops;        /* the trace shows every hop */
+    bool summary;
+    bool digests;
+    bool twice;
+    char *const *files;
+    int file_count;
+};
+
+/* False, after saying why on standard error, when the arguments make no sense. */
+bool options_parse(struct options *options, int count, char *const *arguments);
+void options_print_help(enum options_command command);
+
+#endif

@@ -1,0 +1,204 @@
+/* The plan's tables and memory. */
+#include "scenarios/runner/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/check.h"
+
+/* A day: longer delays are typing errors. */
+#define DELAY_MAX_NS 86400000000000u
+
+#define LINK_FIELD(member) FIELD_AT(struct link_config, member)
+#define PLACE_FIELD(member) FIELD_AT(struct plan_place, member)
+
+static const char *const jitter_words[] = {"uniform", "bell", NULL};
+static const char *const inside_words[] = {"home", "carrier", "wide", NULL};
+
+const struct field plan_link_fields[] = {
+    {"delay", FIELD_DURATION, LINK_FIELD(latency_ns), NULL, 0, DELAY_MAX_NS, "one-way latency"},
+    {"jitter", FIELD_DURATION, LINK_FIELD(jitter_ns), NULL, 0, DELAY_MAX_NS, "at most this much is added to the delay"},
+    {"jitter_shape", FIELD_WORD, LINK_FIELD(jitter), jitter_words, 0, 0, "how jitter is spread over its range"},
+    {"jitter_reorders", FIELD_BOOLEAN, LINK_FIELD(jitter_reorders), NULL, 0, 0, "jitter may let a packet pass another"},
+    {"loss", FIELD_SHARE, LINK_FIELD(loss_ppm), NULL, 0, RANDOM_PPM, "packets lost, independently of each other"},
+    {"burst_enter", FIELD_SHARE, LINK_FIELD(burst_enter_ppm), NULL, 0, RANDOM_PPM,
+     "packets at which a good link becomes bad (Gilbert-Elliott loss)"},
+    {"burst_leave", FIELD_SHARE, LINK_FIELD(burst_leave_ppm), NULL, 0, RANDOM_PPM,
+     "packets at which a bad link becomes good"},
+    {"burst_loss", FIELD_SHARE, LINK_FIELD(burst_loss_ppm), NULL, 0, RANDOM_PPM,
+     "packets lost while the link is bad; 0%: all"},
+    {"duplicate", FIELD_SHARE, LINK_FIELD(duplicate_ppm), NULL, 0, RANDOM_PPM, "packets that arrive twice"},
+    {"reorder", FIELD_SHARE, LINK_FIELD(reorder_ppm), NULL, 0, RANDOM_PPM, "packets that are held back"},
+    {"reorder_hold", FIELD_DURATION, LINK_FIELD(reorder_hold_ns), NULL, 0, DELAY_MAX_NS,
+     "how much longer a reordered packet takes"},
+    {"corrupt", FIELD_SHARE, LINK_FIELD(corrupt_ppm), NULL, 0, RANDOM_PPM, "packets in which one bit flips"},
+    {"corrupt_undetected", FIELD_BOOLEAN, LINK_FIELD(corrupt_undetected), NULL, 0, 0,
+     "the flipped bit escapes the checksum"},
+    {"rate", FIELD_RATE, LINK_FIELD(rate_bps), NULL, 0, 1000000000000u, "of IP packets; 0bit/s: unlimited"},
+    {"queue", FIELD_BYTES, LINK_FIELD(queue_bytes), NULL, 0, 1u << 30, "waiting for a limited wire; 0: 65536"},
+    {"mtu", FIELD_BYTES, LINK_FIELD(mtu), NULL, 0, 65535, "largest IP packet; 0: 1500"},
+    {"mtu_black_hole", FIELD_BOOLEAN, LINK_FIELD(mtu_black_hole), NULL, 0, 0,
+     "what is too big vanishes without an ICMP error"},
+    {.name = NULL},
+};
+
+const struct field plan_server_fields[] = {
+    {"addresses", FIELD_COUNT, PLACE_FIELD(addresses), NULL, 1, 2, "public addresses in each family; 2 for RFC 5780"},
+    {"port", FIELD_COUNT, PLACE_FIELD(port), NULL, 1, 65535, "where STUN is served"},
+    {"alternate_port", FIELD_COUNT, PLACE_FIELD(alternate_port), NULL, 0, 65535, "the other port; 0: none"},
+    {"ipv4", FIELD_BOOLEAN, PLACE_FIELD(ipv4), NULL, 0, 0, "has IPv4 addresses"},
+    {"ipv6", FIELD_BOOLEAN, PLACE_FIELD(ipv6), NULL, 0, 0, "has IPv6 addresses"},
+    {.name = NULL},
+};
+
+const struct field plan_router_fields[] = {
+    {"addresses", FIELD_COUNT, PLACE_FIELD(addresses), NULL, 0, 64,
+     "external addresses; 0: as many as the NAT's pool asks for"},
+    {"inside", FIELD_WORD, PLACE_FIELD(inside), inside_words, 0, 0,
+     "the range behind its NAT: 192.168.N.0/24, 100.64.0.0/12 or 10.0.0.0/12"},
+    {"ipv6", FIELD_BOOLEAN, PLACE_FIELD(ipv6), NULL, 0, 0, "it, and what is behind it, may have IPv6"},
+    {"nat_v6", FIELD_BOOLEAN, PLACE_FIELD(nat_v6), NULL, 0, 0, "the NAT translates IPv6 too"},
+    {"silent", FIELD_BOOLEAN, PLACE_FIELD(silent), NULL, 0, 0, "makes no ICMP errors of its own"},
+    {.name = NULL},
+};
+
+const struct field plan_client_fields[] = {
+    {"addresses", FIELD_COUNT, PLACE_FIELD(addresses), NULL, 1, 4, "of each interface, in each family"},
+    {"ipv4", FIELD_BOOLEAN, PLACE_FIELD(ipv4), NULL, 0, 0, "has IPv4 addresses"},
+    {"ipv6", FIELD_BOOLEAN, PLACE_FIELD(ipv6), NULL, 0, 0, "has IPv6 addresses"},
+    {.name = NULL},
+};
+
+const char *const plan_place_words[] = {"server", "router", "client", NULL};
+const char *const plan_mode_words[] = {"finally", "within", "always", "never", NULL};
+const char *const plan_way_words[] = {"both", "up", "down", NULL};
+
+const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS] = {
+    [PLAN_CLASSIFY] = {"classify", "a client finds out what it is behind", false, true},
+    [PLAN_FLUSH] = {"flush", "a router reboots and forgets its mappings", true, false},
+    [PLAN_ADDRESS] = {"address", "a router's external addresses are replaced by new ones", true, false},
+    [PLAN_LINK] = {"link", "the link of a place changes in the given fields", true, true},
+    [PLAN_DOWN] = {"down", "the link of a place carries nothing any more", true, true},
+    [PLAN_UP] = {"up", "it carries packets again", true, true},
+    [PLAN_SUSPEND] = {"suspend", "a host sleeps, while time goes on", false, true},
+    [PLAN_RESUME] = {"resume", "it wakes up", false, true},
+    [PLAN_CRASH] = {"crash", "a host's process ends and its state is lost", false, true},
+    [PLAN_RESTART] = {"restart", "a fresh process starts", false, true},
+};
+
+const struct field *plan_place_fields(enum plan_place_kind kind)
+{
+    static const struct field *const tables[] = {plan_server_fields, plan_router_fields, plan_client_fields};
+    check(kind <= PLAN_CLIENT);
+    return tables[kind];
+}
+
+void plan_place_init(struct plan_place *place, enum plan_place_kind kind)
+{
+    memset(place, 0, sizeof *place);
+    place->kind = (uint8_t)kind;
+    place->ipv4 = true;
+    place->interface_count = 1;
+    place->interfaces[0].behind = PLAN_INTERNET;
+    place->addresses = kind == PLAN_SERVER ? 2 : kind == PLAN_CLIENT ? 1 : 0;
+    place->nat = nat_config_default();
+    if (kind == PLAN_SERVER) {
+        place->port = PLAN_PORT;
+        place->alternate_port = PLAN_ALTERNATE_PORT;
+    }
+}
+
+/* Room for one more, zeroed; NULL when there are `most`. Lists double, so their room is a power of two. */
+static void *add(void *list_pointer, uint32_t *count, uint32_t most, size_t size)
+{
+    void *list;
+    memcpy(&list, list_pointer, sizeof list);
+    check(size > 0 && *count <= most);
+    if (*count == most)
+        return NULL;
+    if ((*count & (*count - 1)) == 0) {
+        list = realloc(list, (*count == 0 ? 1 : (size_t)*count * 2) * size);
+        if (list == NULL) {
+            fprintf(stderr, "warren-lab: out of memory\n");
+            exit(2);
+        }
+        memcpy(list_pointer, &list, sizeof list);
+    }
+    void *added = (uint8_t *)list + *count * size;
+    memset(added, 0, size);
+    (*count)++;
+    return added;
+}
+
+struct plan_scenario *plan_add_scenario(struct plan *plan)
+{
+    struct plan_scenario *scenario =
+        add(&plan->scenarios, &plan->scenario_count, PLAN_SCENARIOS_MAX, sizeof *plan->scenarios);
+    if (scenario != NULL) {
+        scenario->seeds = 1;
+        scenario->duration_ns = PLAN_DURATION_DEFAULT_NS;
+    }
+    return scenario;
+}
+
+struct plan_place *plan_add_place(struct plan_scenario *scenario, enum plan_place_kind kind)
+{
+    struct plan_place *place =
+        add(&scenario->places, &scenario->place_count, PLAN_PLACES_MAX, sizeof *scenario->places);
+    if (place != NULL)
+        plan_place_init(place, kind);
+    return place;
+}
+
+struct plan_action *plan_add_action(struct plan_scenario *scenario)
+{
+    return add(&scenario->actions, &scenario->action_count, PLAN_ACTIONS_MAX, sizeof *scenario->actions);
+}
+
+struct plan_expect *plan_add_expect(struct plan_scenario *scenario)
+{
+    struct plan_expect *expect =
+        add(&scenario->expects, &scenario->expect_count, PLAN_EXPECTS_MAX, sizeof *scenario->expects);
+    if (expect != NULL)
+        expect->share_ppm = RANDOM_PPM;
+    return expect;
+}
+
+uint32_t plan_find_place(const struct plan_scenario *scenario, const char *name)
+{
+    for (uint32_t i = 0; i < scenario->place_count; i++)
+        if (strcmp(scenario->places[i].name, name) == 0)
+            return i;
+    return PLAN_INTERNET;
+}
+
+static bool link_is_lossy(const struct link_config *link)
+{
+    return link->loss_ppm != 0 || link->burst_enter_ppm != 0 || link->corrupt_ppm != 0;
+}
+
+bool plan_is_lossy(const struct plan_scenario *scenario)
+{
+    for (uint32_t i = 0; i < scenario->place_count; i++) {
+        const struct plan_place *place = &scenario->places[i];
+        for (uint32_t j = 0; j < place->interface_count; j++)
+            if (link_is_lossy(&place->interfaces[j].up) || link_is_lossy(&place->interfaces[j].down))
+                return true;
+    }
+    for (uint32_t i = 0; i < scenario->action_count; i++)
+        if (scenario->actions[i].kind == PLAN_LINK && link_is_lossy(&scenario->actions[i].link))
+            return true;
+    return false;
+}
+
+void plan_free(struct plan *plan)
+{
+    for (uint32_t i = 0; i < plan->scenario_count; i++) {
+        free(plan->scenarios[i].places);
+        free(plan->scenarios[i].actions);
+        free(plan->scenarios[i].expects);
+    }
+    free(plan->scenarios);
+    *plan = (struct plan){.scenarios = NULL};
+}

@@ -1,0 +1,194 @@
+/*
+ * The plan: everything that a scenario script says, as data. Loading makes it, printing turns it back into a script, the
+ * networks run it. It holds no pointers into Lua, and nothing of it changes while a network runs.
+ *
+ * Durations are nanoseconds, probabilities parts per million, rates bits per second. Lists are in the script's order.
+ */
+#ifndef WARREN_RUNNER_PLAN_H
+#define WARREN_RUNNER_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "scenarios/runner/field.h"
+#include "scenarios/runner/finding.h"
+#include "sim/link.h"
+#include "sim/nat.h"
+
+enum {
+    PLAN_NAME_SIZE = 64,        /* of a place, with its final 0 */
+    PLAN_TITLE_SIZE = 200,      /* of a scenario, likewise */
+    PLAN_WORD_SIZE = 32,        /* of a preset's name, likewise */
+    PLAN_INTERFACES_MAX = 4,    /* of one client or server */
+    PLAN_SCENARIOS_MAX = 4096,
+    PLAN_PLACES_MAX = 4096,     /* of one scenario */
+    PLAN_ACTIONS_MAX = 4096,    /* likewise */
+    PLAN_EXPECTS_MAX = 1024,    /* likewise */
+    PLAN_SEEDS_MAX = 1000000,   /* runs of one scenario */
+    PLAN_SERVERS_MAX = 2,       /* of one classification */
+    PLAN_HOME_MAX = 250,        /* addresses behind one NAT whose inside is "home" */
+    PLAN_PORT = 3478,           /* RFC 8489, section 9 */
+    PLAN_ALTERNATE_PORT = 3479, /* RFC 5780, section 6: any other one */
+};
+
+/* An hour: no scenario of today's protocols needs more, and a script can ask for it. */
+#define PLAN_DURATION_DEFAULT_NS 3600000000000u
+
+/* In place of a place: directly on the internet. */
+#define PLAN_INTERNET UINT32_MAX
+
+enum plan_place_kind {
+    PLAN_SERVER,
+    PLAN_ROUTER,
+    PLAN_CLIENT,
+};
+
+/* Which private range a router gives to what is behind it. */
+enum plan_inside {
+    PLAN_INSIDE_HOME,    /* 192.168.N.0/24 */
+    PLAN_INSIDE_CARRIER, /* of 100.64.0.0/10 (RFC 6598) */
+    PLAN_INSIDE_WIDE,    /* of 10.0.0.0/8 */
+};
+
+/* The uplink of a router, or one interface of a host. */
+struct plan_interface {
+    uint32_t behind;         /* a router's index in the scenario's places, or PLAN_INTERNET */
+    struct link_config up;   /* away from the place */
+    struct link_config down; /* towards it */
+};
+
+struct plan_place {
+    uint8_t kind; /* enum plan_place_kind */
+    bool ipv4;
+    bool ipv6;
+    char name[PLAN_NAME_SIZE];
+    uint32_t line; /* in the script; not part of the hash */
+    uint32_t interface_count;
+    struct plan_interface interfaces[PLAN_INTERFACES_MAX]; /* a router has one */
+    uint32_t addresses; /* in each family; of a router: external ones, 0 for as many as its NAT asks for */
+    /* Servers only. */
+    uint16_t port;
+    uint16_t alternate_port; /* 0: none */
+    /* Routers only. */
+    bool has_nat;
+    bool nat_v6;
+    bool silent;
+    uint8_t inside;                /* enum plan_inside */
+    char preset[PLAN_WORD_SIZE];   /* that `nat` started from; "" where the script gave none */
+    char firewall[PLAN_WORD_SIZE]; /* a preset's name; "": none */
+    struct nat_config nat;
+};
+
+enum plan_action_kind {
+    PLAN_CLASSIFY, /* a client finds out what it is behind */
+    PLAN_FLUSH,    /* a router reboots */
+    PLAN_ADDRESS,  /* a router gets new external addresses */
+    PLAN_LINK,     /* a link changes */
+    PLAN_DOWN,     /* a place is cut off */
+    PLAN_UP,
+    PLAN_SUSPEND,  /* a host sleeps; time goes on */
+    PLAN_RESUME,
+    PLAN_CRASH,    /* a host's process ends */
+    PLAN_RESTART,
+    PLAN_ACTION_KINDS
+};
+
+enum plan_way {
+    PLAN_WAY_BOTH,
+    PLAN_WAY_UP,
+    PLAN_WAY_DOWN,
+};
+
+struct plan_action {
+    uint8_t kind; /* enum plan_action_kind */
+    bool ipv6;    /* PLAN_CLASSIFY: through the servers' IPv6 addresses */
+    uint8_t way;  /* PLAN_LINK: enum plan_way */
+    uint32_t place;
+    uint32_t line;      /* in the script; not part of the hash */
+    uint32_t interface; /* PLAN_LINK, PLAN_DOWN, PLAN_UP: counted from 0 */
+    uint32_t server_count;
+    uint32_t servers[PLAN_SERVERS_MAX]; /* PLAN_CLASSIFY */
+    uint64_t at_ns;
+    uint64_t changed;        /* PLAN_LINK: bit n: the field plan_link_fields[n] gets the value in `link` */
+    struct link_config link;
+};
+
+/* When an expectation has to be true, over the results that one run brings, in the order of their arrival. */
+enum plan_mode {
+    PLAN_FINALLY, /* the last result is so */
+    PLAN_WITHIN,  /* a result that is so arrives between `after` and `within` later */
+    PLAN_ALWAYS,  /* there are results from `after` on, and all of them are so */
+    PLAN_NEVER,   /* no result from `after` on is so */
+};
+
+struct plan_expect {
+    uint8_t mode; /* enum plan_mode */
+    bool oracle;  /* `wanted` is to be what the oracle says, of every field */
+    uint32_t client;
+    uint32_t line;      /* in the script; not part of the hash */
+    uint32_t share_ppm; /* of the runs in which it must be so, at least */
+    uint64_t within_ns; /* PLAN_WITHIN */
+    uint64_t after_ns;
+    struct finding wanted;
+};
+
+struct plan_scenario {
+    char title[PLAN_TITLE_SIZE];
+    uint32_t line;        /* in the script; not part of the hash */
+    uint32_t seeds;       /* how often it is run, with consecutive seeds */
+    uint64_t duration_ns; /* a run ends when nothing more can happen, and at the latest then */
+    struct plan_place *places;
+    uint32_t place_count;
+    struct plan_action *actions;
+    uint32_t action_count;
+    struct plan_expect *expects;
+    uint32_t expect_count;
+};
+
+struct plan {
+    struct plan_scenario *scenarios;
+    uint32_t scenario_count;
+};
+
+/* The tables of fields: of a link (struct link_config), and of each kind of place (struct plan_place). */
+extern const struct field plan_link_fields[];
+extern const struct field plan_server_fields[];
+extern const struct field plan_router_fields[];
+extern const struct field plan_client_fields[];
+
+/* By value, NULL after the last. */
+extern const char *const plan_place_words[]; /* "server" */
+extern const char *const plan_mode_words[];  /* "finally" */
+extern const char *const plan_way_words[];   /* "up" */
+
+/* An action's word, what it acts on and what it does. */
+struct plan_action_word {
+    const char *name;
+    const char *about;
+    bool on_router;
+    bool on_host; /* servers and clients */
+};
+extern const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS];
+
+const struct field *plan_place_fields(enum plan_place_kind kind);
+/* A place of this kind with every default filled in, and one interface to the internet. */
+void plan_place_init(struct plan_place *place, enum plan_place_kind kind);
+
+/* What was added, zeroed but for defaults; NULL when there are PLAN_..._MAX already. Good until the next addition. */
+struct plan_scenario *plan_add_scenario(struct plan *plan);
+struct plan_place *plan_add_place(struct plan_scenario *scenario, enum plan_place_kind kind);
+struct plan_action *plan_add_action(struct plan_scenario *scenario);
+struct plan_expect *plan_add_expect(struct plan_scenario *scenario);
+
+/* The index of the place of that name; PLAN_INTERNET when there is none. */
+uint32_t plan_find_place(const struct plan_scenario *scenario, const char *name);
+/* Whether any link of the scenario loses packets by chance. */
+bool plan_is_lossy(const struct plan_scenario *scenario);
+
+/* Over everything but line numbers, in one canonical encoding: equal plans have equal hashes on every machine. */
+uint64_t plan_hash(const struct plan *plan);
+
+void plan_free(struct plan *plan);
+
+#endif

@@ -1,0 +1,133 @@
+/* Printing: loading what was printed gives the same plan. Run from the root of the checkout. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "scenarios/runner/load.h"
+#include "scenarios/runner/print.h"
+
+static char *printed(const struct plan *plan, size_t *size)
+{
+    char *text;
+    FILE *file = open_memstream(&text, size);
+    plan_print(file, plan);
+    fclose(file);
+    return text;
+}
+
+/* Loads, prints and loads again; takes the plan. */
+static void check_round_trip(struct plan *plan, const char *name)
+{
+    char error[LOAD_ERROR_SIZE];
+    struct plan again;
+    size_t size, size_again;
+    char *text = printed(plan, &size);
+    if (!plan_load(&again, name, text, size, error))
+        fail_msg("%s\n%s", error, text);
+    assert_int_equal(plan_hash(&again), plan_hash(plan));
+    char *text_again = printed(&again, &size_again);
+    assert_string_equal(text_again, text);
+    plan_free(&again);
+    plan_free(plan);
+    free(text);
+    free(text_again);
+}
+
+static void test_scripts(void **state)
+{
+    static const char *const patterns[] = {"scenarios/*.lua", "scenarios/traces/*.lua"};
+    char error[LOAD_ERROR_SIZE];
+    size_t count = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        glob_t found;
+        assert_int_equal(glob(patterns[i], 0, NULL, &found), 0);
+        for (size_t j = 0; j < found.gl_pathc; j++, count++) {
+            struct plan plan;
+            if (!plan_load_file(&plan, found.gl_pathv[j], error))
+                fail_msg("%s", error);
+            check_round_trip(&plan, found.gl_pathv[j]);
+        }
+        globfree(&found);
+    }
+    assert_true(count > 5);
+}
+
+static const char *const corners[] = {
+    "scenario 'quotes \" and \\\\ backslashes'",
+    "scenario 't' client 'x'",
+    "scenario 't' server 's' { addresses = 1, alternate_port = 0, ipv6 = true, ipv4 = false }",
+    "scenario 't' router 'r' { nat = {} }",
+    "scenario 't' router 'r' { nat = { mapping = 'ADM', one_to_one = false, pool = 3, idle = '1h' } }",
+    "scenario 't' router 'r' { nat = 'none' }",
+    "scenario 't' router 'r' { nat = 'home', ipv6 = true, nat_v6 = true, silent = true, inside = 'carrier' }",
+    "scenario 't' router 'r' { up = { rate = '1Mbit/s', queue = '10kB' }, down = { rate = '10Mbit/s' } }",
+    "scenario 't' router 'r' { loss = '5%', up = { loss = '0%' }, jitter = '3ms', jitter_shape = 'bell' }",
+    "scenario 't' router 'r' {} client 'c' { behind = { 'r', { 'internet', up = { mtu = 1280 } } }, delay = '1ns' }",
+    "scenario 't' router 'r' {} client 'c' { behind = { 'internet', 'r' } } at '1s' { link('c', { loss = '0%', "
+    "interface = 'r', way = 'down' }), down('c', { interface = 'r' }), up('c', { way = 'up' }) }",
+    "scenario 't' server 'a' {} server 'b' {} client 'c' {} at '1h' { classify('c', { servers = { 'b', 'a' } }) }\n"
+    "at '0s' { suspend 'c', resume 'c', crash 'a', restart 'a' }\n"
+    "expect { always, after = '1.5s', share = '0.0001%', classified('c', { nat = 'none', step = -1, trap = 'yes', "
+    "ports = 'random', hairpin = 'off', pooling = 'paired', mapping = 'EIM', filtering = 'EIF' }) }",
+};
+
+static void test_corners(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof corners / sizeof *corners; i++) {
+        char error[LOAD_ERROR_SIZE];
+        struct plan plan;
+        if (!plan_load(&plan, "corner", corners[i], strlen(corners[i]), error))
+            fail_msg("%s\n%s", error, corners[i]);
+        check_round_trip(&plan, "printed");
+    }
+}
+
+static void test_sentence(void **state)
+{
+    static const char script[] =
+        "scenario 't' server 's' {} router 'outer' { nat = 'full-cone' } router 'r' { nat = { 'home', idle = '1m' }, "
+        "behind = 'outer', firewall = 'stateful' } client 'c' { behind = 'r' } client 'd'\n"
+        "at '1s' { classify 'c' }\n"
+        "expect { within = '2s', after = '1s', share = '98.5%', classified('c', { mapping = 'EIM' }) }\n"
+        "expect { finally, classified 'c' }";
+    static const char *const sentences[] = {
+        "c, within 2s after 1s in 98.50 % of the runs, finds mapping EIM",
+        "c, finally, finds what the oracle says",
+    };
+    char error[LOAD_ERROR_SIZE];
+    struct plan plan;
+    (void)state;
+    assert_true(plan_load(&plan, "x", script, sizeof script - 1, error));
+    for (uint32_t i = 0; i < 2; i++) {
+        char text[256] = "";
+        FILE *file = fmemopen(text, sizeof text, "w");
+        plan_print_sentence(file, &plan.scenarios[0], &plan.scenarios[0].expects[i]);
+        fclose(file);
+        assert_string_equal(text, sentences[i]);
+    }
+    char route[256] = "";
+    FILE *file = fmemopen(route, sizeof route, "w");
+    plan_print_route(file, &plan.scenarios[0], 3);
+    fclose(file);
+    assert_string_equal(route, "home { idle = \"1m\" } + firewall stateful behind full-cone");
+    plan_free(&plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scripts),
+        cmocka_unit_test(test_corners),
+        cmocka_unit_test(test_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,66 @@
+/*
+ * One run of one scenario with one seed, on one network: what is asked of a network, and what it gives back. Verdicts are
+ * made from this alone (judge.h).
+ */
+#ifndef WARREN_RUNNER_RUN_H
+#define WARREN_RUNNER_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core/stun/behaviour.h"
+#include "scenarios/runner/plan.h"
+
+enum { RUN_ERROR_SIZE = 512, RUN_PATH_SIZE = 512 };
+
+/* How much a text trace shows. */
+enum run_detail {
+    RUN_DETAIL_ENDS, /* where each packet ended, what was commanded and found, and faults */
+    RUN_DETAIL_HOPS, /* also where each was sent and forwarded, sockets, and what the nodes say */
+};
+
+struct run_request {
+    const struct plan_scenario *scenario;
+    uint64_t seed;
+    const char *label;    /* what the files of this run are called, such as "classify-3-7" */
+    const char *pcap_dir; /* NULL: no captures; it exists */
+    const char *tape_dir; /* NULL: no tapes; it exists */
+    FILE *trace;          /* NULL: no trace */
+    enum run_detail detail;
+};
+
+/* What a client found, when. */
+struct run_finding {
+    uint64_t at_ns;
+    uint32_t client; /* a place of the scenario */
+    struct stun_behaviour behaviour;
+};
+
+struct run {
+    struct run_finding *findings; /* in order of arrival */
+    uint32_t finding_count;
+    uint64_t digest; /* of everything that was sent, delivered and put out */
+    uint64_t end_ns;
+    uint64_t packets; /* that hosts sent */
+    uint64_t events;
+};
+
+void run_add_finding(struct run *run, const struct run_finding *finding);
+void run_free(struct run *run);
+
+/* A network that scenarios can run on. */
+struct run_network {
+    const char *name;
+    const char *about;
+    /* False, with a sentence in `error`, when the run could not be made; `run` is then empty. */
+    bool (*run)(const struct run_request *request, struct run *run, char error[static RUN_ERROR_SIZE]);
+};
+
+extern const struct run_network run_networks[];
+extern const uint32_t run_network_count;
+
+/* The simulator, in on_sim.c. */
+bool run_on_sim(const struct run_request *request, struct run *run, char error[static RUN_ERROR_SIZE]);
+
+#endif

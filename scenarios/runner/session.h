@@ -1,0 +1,10 @@
+/* `warren-lab run`: scripts over seeds on a network, with all that is written about them. */
+#ifndef WARREN_RUNNER_SESSION_H
+#define WARREN_RUNNER_SESSION_H
+
+#include "scenarios/runner/options.h"
+
+/* The exit code. */
+int session_run(const struct options *options);
+
+#endif

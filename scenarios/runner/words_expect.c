@@ -1,0 +1,194 @@
+/* The word expect, and what stands in it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include <lauxlib.h>
+
+#include "core/base/check.h"
+#include "scenarios/runner/sandbox.h"
+#include "scenarios/runner/word.h"
+#include "scenarios/runner/words.h"
+
+static const char *const expect_others[] = {"within", "after", "share", NULL};
+
+/* The error for a word that the field does not have. */
+static _Noreturn void fail_word(lua_State *lua, enum finding_field field, const char *wrong)
+{
+    struct word_search search = {.wrong = wrong};
+    for (const char *const *known = finding_words(field); *known != NULL; known++)
+        word_consider(&search, *known);
+    const char *meant = word_meant(&search);
+    if (meant != NULL)
+        sandbox_fail(lua, "classified: unknown %s \"%s\": did you mean \"%s\"?", finding_name(field), wrong, meant);
+    sandbox_fail(lua, "classified: unknown %s \"%s\": one of them is \"%s\"", finding_name(field), wrong,
+                 finding_words(field)[1]);
+}
+
+/* One field of classified("alice", { }): its name at -2, its value at -1. */
+static void read_finding(lua_State *lua, struct finding *wanted)
+{
+    const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
+    enum finding_field field = finding_find(name);
+    if (field == FINDING_FIELDS) {
+        const char *names[FINDING_FIELDS + 1] = {NULL};
+        for (uint32_t i = 0; i < FINDING_FIELDS; i++)
+            names[i] = finding_name((enum finding_field)i);
+        words_fail_field(lua, name, "classified", (const struct field *const[]){NULL, NULL}, names);
+    }
+    if (field == FINDING_STEP) {
+        if (!lua_isinteger(lua, -1) || lua_tointeger(lua, -1) < -FINDING_STEP_MAX ||
+            lua_tointeger(lua, -1) > FINDING_STEP_MAX)
+            sandbox_fail(lua, "classified: step is a number from -%d to %d", FINDING_STEP_MAX, FINDING_STEP_MAX);
+        finding_add(wanted, field, (int32_t)lua_tointeger(lua, -1));
+        return;
+    }
+    const char *word = words_text(lua, -1, name);
+    const char *const *words = finding_words(field);
+    int32_t value = 0;
+    while (words[value] != NULL && strcasecmp(words[value], word) != 0)
+        value++;
+    if (words[value] == NULL)
+        fail_word(lua, field, word);
+    finding_add(wanted, field, value);
+}
+
+/* classified("alice") or classified("alice", { mapping = "EIM" }). */
+static int word_classified(lua_State *lua)
+{
+    struct words *words = words_of(lua);
+    const struct plan_scenario *scenario = words_scenario(lua, "classified");
+    struct plan_expect expect = {.oracle = true};
+    lua_settop(lua, 2);
+    expect.client = words_place(lua, 1, scenario, 1u << PLAN_CLIENT, "classified");
+    if (!lua_isnil(lua, 2)) {
+        words_check_table(lua, 2, "classified");
+        expect.oracle = false;
+        struct words_walk walk = words_walk(lua, 2);
+        while (words_next(lua, &walk, 2)) {
+            read_finding(lua, &expect.wanted);
+            lua_pop(lua, 2);
+        }
+        if (expect.wanted.mask == 0)
+            sandbox_fail(lua, "classified: the table is empty; without one, everything the oracle says is expected");
+    }
+    struct words_value *value = lua_newuserdatauv(lua, sizeof *value, 0);
+    *value = (struct words_value){
+        .line = sandbox_line(lua), .scenario = words->plan->scenario_count, .expect = expect};
+    luaL_newmetatable(lua, WORDS_FINDING);
+    lua_setmetatable(lua, -2);
+    lua_getfield(lua, LUA_REGISTRYINDEX, "warren.values");
+    lua_pushvalue(lua, -2);
+    lua_rawseti(lua, -2, ++words->values);
+    lua_pop(lua, 1);
+    return 1;
+}
+
+/* What expect has been told so far. */
+struct reading {
+    struct plan_expect expect;
+    bool has_mode;
+    bool has_finding;
+};
+
+static void set_mode(lua_State *lua, struct reading *reading, enum plan_mode mode)
+{
+    if (reading->has_mode)
+        sandbox_fail(lua, "expect: only one of finally, always, never and within = \"1s\"");
+    reading->has_mode = true;
+    reading->expect.mode = (uint8_t)mode;
+}
+
+/* An element of the list: finally, or classified(...). At -1. */
+static void read_element(lua_State *lua, struct reading *reading)
+{
+    const uint8_t *mode = luaL_testudata(lua, -1, WORDS_MODE);
+    struct words_value *value = luaL_testudata(lua, -1, WORDS_FINDING);
+    if (mode != NULL) {
+        set_mode(lua, reading, (enum plan_mode) * mode);
+        return;
+    }
+    if (value == NULL)
+        sandbox_fail(lua, "expect: takes finally, always or never, and classified(\"alice\")");
+    if (reading->has_finding)
+        sandbox_fail(lua, "expect: one thing at a time; write a second expect");
+    if (value->scenario != words_of(lua)->plan->scenario_count)
+        sandbox_fail(lua, "expect: classified on line %d belongs to another scenario", value->line);
+    value->used = true;
+    reading->has_finding = true;
+    reading->expect.oracle = value->expect.oracle;
+    reading->expect.client = value->expect.client;
+    reading->expect.wanted = value->expect.wanted;
+}
+
+static void read_share(lua_State *lua, struct reading *reading)
+{
+    static const struct field share = {"share", FIELD_SHARE, offsetof(struct plan_expect, share_ppm),
+                                       sizeof(uint32_t), NULL, 1, RANDOM_PPM, ""};
+    words_set_field(lua, -1, &share, &reading->expect, "expect");
+}
+
+static void check_expect(lua_State *lua, const struct plan_scenario *scenario, const struct reading *reading)
+{
+    const struct plan_expect *expect = &reading->expect;
+    if (!reading->has_finding)
+        sandbox_fail(lua, "expect: says nothing that could be true; add classified(\"alice\")");
+    if (!reading->has_mode)
+        sandbox_fail(lua, "expect: add finally, always, never or within = \"10s\"");
+    if (expect->mode == PLAN_FINALLY && expect->after_ns != 0)
+        sandbox_fail(lua, "expect: finally looks at the end of the run; after has no meaning there");
+    for (uint32_t i = 0; i < scenario->action_count; i++)
+        if (scenario->actions[i].kind == PLAN_CLASSIFY && scenario->actions[i].place == expect->client)
+            return;
+    sandbox_fail(lua, "expect: nothing above classifies \"%s\"; add at \"1s\" { classify(\"%s\") }",
+                 scenario->places[expect->client].name, scenario->places[expect->client].name);
+}
+
+static int word_expect(lua_State *lua)
+{
+    struct plan_scenario *scenario = words_scenario(lua, "expect");
+    struct reading reading = {.expect = {.share_ppm = RANDOM_PPM}};
+    words_check_table(lua, 1, "expect");
+    lua_settop(lua, 1);
+    struct words_walk walk = words_walk(lua, 1);
+    while (words_next(lua, &walk, 1)) {
+        const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : NULL;
+        if (name == NULL) {
+            read_element(lua, &reading);
+        } else if (strcmp(name, "within") == 0) {
+            set_mode(lua, &reading, PLAN_WITHIN);
+            reading.expect.within_ns = words_duration(lua, -1, "within");
+        } else if (strcmp(name, "after") == 0) {
+            reading.expect.after_ns = words_duration(lua, -1, "after");
+        } else if (strcmp(name, "share") == 0) {
+            read_share(lua, &reading);
+        } else {
+            words_fail_field(lua, name, "expect", (const struct field *const[]){NULL, NULL}, expect_others);
+        }
+        lua_pop(lua, 2);
+    }
+    check_expect(lua, scenario, &reading);
+    struct plan_expect *expect = plan_add_expect(scenario);
+    if (expect == NULL)
+        sandbox_fail(lua, "expect: there are more than %d", PLAN_EXPECTS_MAX);
+    *expect = reading.expect;
+    expect->line = (uint32_t)sandbox_line(lua);
+    return 0;
+}
+
+void words_add_expect(lua_State *lua)
+{
+    static const enum plan_mode modes[] = {PLAN_FINALLY, PLAN_ALWAYS, PLAN_NEVER};
+    lua_pushcfunction(lua, word_expect);
+    lua_setfield(lua, -2, "expect");
+    lua_pushcfunction(lua, word_classified);
+    lua_setfield(lua, -2, "classified");
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        uint8_t *mode = lua_newuserdatauv(lua, 1, 0);
+        *mode = (uint8_t)modes[i];
+        luaL_newmetatable(lua, WORDS_MODE);
+        lua_setmetatable(lua, -2);
+        lua_setfield(lua, -2, plan_mode_words[modes[i]]);
+    }
+}

@@ -1,0 +1,213 @@
+/* The word at, and the actions that stand in it. */
+#include <stdio.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "core/base/check.h"
+#include "scenarios/runner/sandbox.h"
+#include "scenarios/runner/words.h"
+
+static const char *const classify_others[] = {"servers", "family", NULL};
+static const char *const link_others[] = {"way", "interface", NULL};
+
+enum { HOSTS = 1u << PLAN_SERVER | 1u << PLAN_CLIENT, ROUTERS = 1u << PLAN_ROUTER };
+
+/* servers = { "s1", "s2" } at -1. */
+static void read_servers(lua_State *lua, const struct plan_scenario *scenario, struct plan_action *action)
+{
+    int list = lua_gettop(lua);
+    words_check_table(lua, list, "classify: servers");
+    struct words_walk walk = words_walk(lua, list);
+    while (words_next(lua, &walk, list)) {
+        if (lua_type(lua, -2) != LUA_TNUMBER || lua_tointeger(lua, -2) != (lua_Integer)action->server_count + 1)
+            sandbox_fail(lua, "classify: servers must be a list of names");
+        if (action->server_count == PLAN_SERVERS_MAX)
+            sandbox_fail(lua, "classify: at most %d servers are used", PLAN_SERVERS_MAX);
+        uint32_t server = words_place(lua, -1, scenario, 1u << PLAN_SERVER, "classify");
+        action->servers[action->server_count++] = server;
+        lua_pop(lua, 2);
+    }
+    lua_settop(lua, list);
+}
+
+/* Without a word about servers: the first server with two addresses, else the first two servers. */
+static void choose_servers(lua_State *lua, const struct plan_scenario *scenario, struct plan_action *action)
+{
+    for (uint32_t i = 0; i < scenario->place_count && action->server_count < PLAN_SERVERS_MAX; i++) {
+        const struct plan_place *place = &scenario->places[i];
+        if (place->kind != PLAN_SERVER || !(action->ipv6 ? place->ipv6 : place->ipv4))
+            continue;
+        action->servers[action->server_count++] = i;
+        if (place->addresses >= 2 && action->server_count == 1)
+            return;
+    }
+    if (action->server_count == 0)
+        sandbox_fail(lua, "classify: no server above has %s", action->ipv6 ? "IPv6" : "IPv4");
+}
+
+static void read_classify(lua_State *lua, int options, const struct plan_scenario *scenario,
+                          struct plan_action *action)
+{
+    const struct plan_place *client = &scenario->places[action->place];
+    action->ipv6 = !client->ipv4;
+    if (!lua_isnoneornil(lua, options)) {
+        words_check_table(lua, options, "classify");
+        struct words_walk walk = words_walk(lua, options);
+        while (words_next(lua, &walk, options)) {
+            const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
+            if (strcmp(name, "servers") == 0) {
+                read_servers(lua, scenario, action);
+            } else if (strcmp(name, "family") == 0) {
+                const char *family = words_text(lua, -1, "classify: family");
+                if (strcmp(family, "ipv4") != 0 && strcmp(family, "ipv6") != 0)
+                    sandbox_fail(lua, "classify: family is \"ipv4\" or \"ipv6\", not \"%.60s\"", family);
+                action->ipv6 = strcmp(family, "ipv6") == 0;
+            } else {
+                words_fail_field(lua, name, "classify", (const struct field *const[]){NULL, NULL}, classify_others);
+            }
+            lua_pop(lua, 2);
+        }
+    }
+    if (!(action->ipv6 ? client->ipv6 : client->ipv4))
+        sandbox_fail(lua, "classify: \"%s\" has no %s", client->name, action->ipv6 ? "IPv6" : "IPv4");
+    if (action->server_count == 0)
+        choose_servers(lua, scenario, action);
+    for (uint32_t i = 0; i < action->server_count; i++) {
+        const struct plan_place *server = &scenario->places[action->servers[i]];
+        if (!(action->ipv6 ? server->ipv6 : server->ipv4))
+            sandbox_fail(lua, "classify: \"%s\" has no %s", server->name, action->ipv6 ? "IPv6" : "IPv4");
+    }
+}
+
+/* The interface that leads to the router of that name. */
+static uint32_t read_interface(lua_State *lua, const struct plan_scenario *scenario, const struct plan_action *action)
+{
+    const struct plan_place *place = &scenario->places[action->place];
+    const char *name = words_text(lua, -1, "interface");
+    for (uint32_t i = 0; i < place->interface_count; i++) {
+        uint32_t behind = place->interfaces[i].behind;
+        if (strcmp(behind == PLAN_INTERNET ? "internet" : scenario->places[behind].name, name) == 0)
+            return i;
+    }
+    sandbox_fail(lua, "interface: \"%s\" is not behind \"%.60s\"", place->name, name);
+}
+
+/* What may follow the name in link, down and up. */
+static void read_link(lua_State *lua, int options, const struct plan_scenario *scenario, struct plan_action *action)
+{
+    const char *word = plan_action_words[action->kind].name;
+    char error[FIELD_ERROR_SIZE];
+    if (lua_isnoneornil(lua, options) && action->kind != PLAN_LINK)
+        return;
+    words_check_table(lua, options, word);
+    const struct field way = {"way", FIELD_WORD, 0, 8, plan_way_words, 0, 0, ""};
+    struct words_walk walk = words_walk(lua, options);
+    while (words_next(lua, &walk, options)) {
+        const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
+        const struct field *field = action->kind == PLAN_LINK ? field_find(plan_link_fields, name) : NULL;
+        if (field != NULL) {
+            words_set_field(lua, -1, field, &action->link, word);
+            action->changed |= 1u << (field - plan_link_fields);
+        } else if (strcmp(name, "interface") == 0) {
+            action->interface = read_interface(lua, scenario, action);
+        } else if (strcmp(name, "way") == 0) {
+            uint64_t value;
+            if (!field_parse(&way, words_text(lua, -1, "way"), &value, error))
+                sandbox_fail(lua, "%s: way: %s", word, error);
+            action->way = (uint8_t)value;
+        } else {
+            words_fail_field(lua, name, word,
+                             (const struct field *const[]){action->kind == PLAN_LINK ? plan_link_fields : NULL, NULL},
+                             link_others);
+        }
+        lua_pop(lua, 2);
+    }
+    if (action->kind == PLAN_LINK && action->changed == 0)
+        sandbox_fail(lua, "link: says nothing about the link of \"%s\"", scenario->places[action->place].name);
+    if (action->link.mtu != 0 && action->link.mtu < LINK_MTU_MIN)
+        sandbox_fail(lua, "mtu of link: %u is below %d", action->link.mtu, LINK_MTU_MIN);
+}
+
+/* All actions are made by this function. Upvalue: the kind. */
+static int word_action(lua_State *lua)
+{
+    struct plan_action action = {.kind = (uint8_t)lua_tointeger(lua, lua_upvalueindex(1))};
+    const struct plan_action_word *word = &plan_action_words[action.kind];
+    struct words *words = words_of(lua);
+    const struct plan_scenario *scenario = words_scenario(lua, word->name);
+    unsigned kinds = (word->on_router ? ROUTERS : 0u) | (word->on_host ? HOSTS : 0u);
+    if (action.kind == PLAN_CLASSIFY)
+        kinds = 1u << PLAN_CLIENT;
+    lua_settop(lua, 2);
+    action.place = words_place(lua, 1, scenario, kinds, word->name);
+    action.line = (uint32_t)sandbox_line(lua);
+    if (action.kind == PLAN_CLASSIFY)
+        read_classify(lua, 2, scenario, &action);
+    else if (action.kind == PLAN_LINK || action.kind == PLAN_DOWN || action.kind == PLAN_UP)
+        read_link(lua, 2, scenario, &action);
+    else if (!lua_isnil(lua, 2))
+        sandbox_fail(lua, "%s takes a name and nothing else", word->name);
+    struct words_value *value = lua_newuserdatauv(lua, sizeof *value, 0);
+    *value = (struct words_value){.line = (int)action.line, .scenario = words->plan->scenario_count, .action = action};
+    luaL_newmetatable(lua, WORDS_ACTION);
+    lua_setmetatable(lua, -2);
+    lua_getfield(lua, LUA_REGISTRYINDEX, "warren.values");
+    lua_pushvalue(lua, -2);
+    lua_rawseti(lua, -2, ++words->values);
+    lua_pop(lua, 1);
+    return 1;
+}
+
+/* The second half of `at "1s" { }`. Upvalue: the time. */
+static int word_at_actions(lua_State *lua)
+{
+    struct words *words = words_of(lua);
+    struct plan_scenario *scenario = words_scenario(lua, "at");
+    words_check_table(lua, 1, "at");
+    words->open_line = 0;
+    lua_settop(lua, 1);
+    struct words_walk walk = words_walk(lua, 1);
+    lua_Integer count = 0;
+    while (words_next(lua, &walk, 1)) {
+        struct words_value *value = luaL_testudata(lua, -1, WORDS_ACTION);
+        if (lua_type(lua, -2) != LUA_TNUMBER || lua_tointeger(lua, -2) != ++count || value == NULL)
+            sandbox_fail(lua, "at: takes a list of actions, such as { classify(\"alice\") }");
+        if (value->scenario != words->plan->scenario_count)
+            sandbox_fail(lua, "at: %s on line %d belongs to another scenario",
+                         plan_action_words[value->action.kind].name, value->line);
+        struct plan_action *action = plan_add_action(scenario);
+        if (action == NULL)
+            sandbox_fail(lua, "at: there are more than %d actions", PLAN_ACTIONS_MAX);
+        *action = value->action;
+        action->at_ns = (uint64_t)lua_tointeger(lua, lua_upvalueindex(1));
+        value->used = true;
+        lua_pop(lua, 2);
+    }
+    if (count == 0)
+        sandbox_fail(lua, "at: has no actions; write at \"1s\" { flush(\"home\") }");
+    return 0;
+}
+
+static int word_at(lua_State *lua)
+{
+    struct words *words = words_of(lua);
+    words_scenario(lua, "at");
+    uint64_t at_ns = words_duration(lua, 1, "at");
+    words->open_line = sandbox_line(lua);
+    lua_pushinteger(lua, (lua_Integer)at_ns);
+    lua_pushcclosure(lua, word_at_actions, 1);
+    return 1;
+}
+
+void words_add_timeline(lua_State *lua)
+{
+    lua_pushcfunction(lua, word_at);
+    lua_setfield(lua, -2, "at");
+    for (lua_Integer i = 0; i < PLAN_ACTION_KINDS; i++) {
+        check(plan_action_words[i].name != NULL);
+        lua_pushinteger(lua, i);
+        lua_pushcclosure(lua, word_action, 1);
+        lua_setfield(lua, -2, plan_action_words[i].name);
+    }
+}
