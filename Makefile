@@ -1,0 +1,166 @@
+# Builds and checks Warren. `make help` lists the targets.
+#
+# Every variable below can be set on the command line, and a variant lives in a folder of its own:
+#     make BUILD=build/clang-O0 CC=clang OPT=-O0
+# Sources are found by folder, so a new file needs no line here.
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR       ?= ar
+BUILD    ?= build
+OPT      ?= -O2
+SAN      ?=
+WERROR   ?= -Werror
+COVERAGE ?=
+DESTDIR  ?=
+PREFIX   ?= /usr/local
+ON       ?= sim
+T        ?=
+FOR      ?= 5m
+UPDATE   ?=
+V        ?=
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes $(WERROR)
+# Without -fno-builtin-bcmp clang turns memcmp into bcmp, which is not among the functions that core/ may call. The
+# prefix map keeps the path of this checkout out of the objects.
+CFLAGS   := -std=c17 $(WARNINGS) $(OPT) -g -fno-builtin-bcmp -ffile-prefix-map=$(CURDIR)=.
+CFLAGS   += $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+CFLAGS   += $(if $(COVERAGE),--coverage -fprofile-update=atomic)
+CPPFLAGS := -I.
+LDFLAGS  := $(if $(SAN),-fsanitize=$(SAN)) $(if $(COVERAGE),--coverage)
+# core/ sees the bare language, and has small frames wherever they are not instrumented. pkg-config is asked only when
+# something is compiled or linked, because `make test` may have just installed it.
+FRAMES   := $(if $(SAN)$(COVERAGE),,-Wframe-larger-than=4096)
+folder_flags = $(if $(filter core/%,$<),$(if $(filter %_test.c,$<),,$(FRAMES)),-D_GNU_SOURCE) $(if $(filter scenarios/% fuzz/%,$<),$(LUA_FLAGS))
+LUA_FLAGS = $(shell pkg-config --cflags lua5.4)
+LDLIBS = $(shell pkg-config --libs libsodium libcrypto lua5.4 libpcap)
+
+# ---- Sources -----------------------------------------------------------------------------------------------------
+
+TESTS    := $(wildcard $(addsuffix _test.c,core/* core/*/* crypto/* host/* sim/* scenarios/runner/* daemon/* fuzz/*))
+SCRIPTS  := $(wildcard $(addsuffix _test.sh,ci/* core/*/* crypto/* host/* sim/* scenarios/* scenarios/runner/* daemon/*) ci/interop)
+sources   = $(filter-out $(TESTS) %/main.c,$(wildcard $(1)))
+CORE     := $(call sources,core/*.c core/*/*.c)
+CRYPTO   := $(call sources,crypto/*.c)
+HOST     := $(call sources,host/*.c)
+SIM      := $(call sources,sim/*.c)
+RUNNER   := $(call sources,scenarios/runner/*.c)
+# Each of these is a program; the rest of daemon/ is what they share.
+DAEMONS  := $(wildcard daemon/stun_probe.c)
+DAEMON   := $(filter-out $(DAEMONS),$(call sources,daemon/*.c))
+BENCHES  := $(call sources,bench/*.c)
+# What every fuzz harness shares; each other file in fuzz/ is one harness.
+FUZZKIT  := $(filter fuzz/null_crypto.c fuzz/harness.c fuzz/support%.c,$(wildcard fuzz/*.c))
+FUZZERS  := $(filter-out $(FUZZKIT),$(call sources,fuzz/*.c))
+
+objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+OBJECTS  := $(call objects,$(wildcard core/*.c core/*/*.c crypto/*.c host/*.c sim/*.c scenarios/runner/*.c daemon/*.c fuzz/*.c bench/*.c))
+
+# ---- Products ----------------------------------------------------------------------------------------------------
+
+ARCHIVES := $(addprefix $(BUILD)/lib,$(addsuffix .a,scenarios daemon sim host crypto core))
+TEST_BINARIES  := $(patsubst %.c,$(BUILD)/test/%,$(TESTS))
+FUZZ_BINARIES  := $(patsubst %.c,$(BUILD)/%,$(FUZZERS))
+BENCH_BINARIES := $(patsubst %.c,$(BUILD)/%,$(BENCHES))
+PROGRAMS := $(if $(wildcard scenarios/runner/main.c),$(BUILD)/warren-lab)
+PROGRAMS += $(if $(DAEMONS),$(BUILD)/stun-probe)
+
+.PHONY: all test scenarios determinism fuzz prove coverage lint purity bench install clean help FORCE
+.PHONY: deps-build deps-test deps-checks test-binaries
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-7s %s\n')
+
+all: $(ARCHIVES) $(PROGRAMS)                      ## the archives and programs, under build/
+
+# Targets for people set the machine up first; it costs one dpkg-query when nothing is missing.
+SETUP := $(if $(filter scenarios bench,$(MAKECMDGOALS)),deps-build)
+SETUP := $(if $(filter test coverage determinism purity,$(MAKECMDGOALS)),deps-test,$(SETUP))
+SETUP := $(if $(filter fuzz prove lint coverage,$(MAKECMDGOALS)),deps-checks,$(SETUP))
+deps-build deps-test deps-checks: deps-%:
+	@ci/deps $*
+
+# Objects depend on the flags, and archives on the list of sources, so neither goes stale silently.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D); echo '$(CC) $(CPPFLAGS) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS)' >$@
+$(BUILD)/sources: FORCE
+	@mkdir -p $(@D); echo '$(OBJECTS)' | cmp -s - $@ || echo '$(OBJECTS)' >$@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SETUP)
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(folder_flags) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libcore.a: $(call objects,$(CORE))
+$(BUILD)/libcrypto.a: $(call objects,$(CRYPTO))
+$(BUILD)/libhost.a: $(call objects,$(HOST))
+$(BUILD)/libsim.a: $(call objects,$(SIM))
+$(BUILD)/libdaemon.a: $(call objects,$(DAEMON))
+$(BUILD)/libscenarios.a: $(call objects,$(RUNNER))
+$(ARCHIVES): $(BUILD)/sources | $(SETUP)
+	$(say) AR $@
+	$(Q)rm -f $@; $(AR) rcsD $@ $(filter %.o,$^)
+
+define link
+$(say) LD $@
+@mkdir -p $(@D)
+$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(1) $(LDLIBS)
+endef
+
+$(BUILD)/warren-lab: $(BUILD)/obj/scenarios/runner/main.o $(ARCHIVES)
+	$(call link)
+$(BUILD)/stun-probe: $(BUILD)/obj/daemon/stun_probe.o $(ARCHIVES)
+	$(call link)
+$(TEST_BINARIES): $(BUILD)/test/%: $(BUILD)/obj/%.o $(ARCHIVES)
+	$(call link,-lcmocka)
+$(FUZZ_BINARIES): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(FUZZKIT)) $(ARCHIVES)
+	$(call link)
+$(BENCH_BINARIES): $(BUILD)/%: $(BUILD)/obj/%.o $(ARCHIVES)
+	$(call link)
+
+# ---- Checks ------------------------------------------------------------------------------------------------------
+
+test-binaries: $(TEST_BINARIES) $(FUZZ_BINARIES) $(PROGRAMS)
+
+test: deps-test test-binaries                     ## unit tests, corpora, purity, checks against other programs
+	@BUILD=$(BUILD) ci/run-tests $(TEST_BINARIES) $(FUZZ_BINARIES) $(SCRIPTS) ci/purity
+
+scenarios: deps-build $(PROGRAMS)                 ## every scenario script; ON=sim names the network
+	@$(BUILD)/warren-lab run $(sort $(wildcard scenarios/*.lua)) --on $(ON) --summary
+
+determinism: deps-test                            ## equal digests from every compiler, level and sanitizer
+	@ci/determinism
+
+fuzz: deps-checks                                 ## fuzz harness T for a time: make fuzz T=stun_message FOR=30m
+	@T='$(T)' FOR='$(FOR)' SAN='$(SAN)' ci/fuzz
+
+prove: deps-checks                                ## no undefined behaviour in the codecs, by Frama-C Eva
+	@ci/prove $(T)
+
+coverage: deps-checks                             ## lines not covered, per module; UPDATE=1 lowers the committed count
+	@UPDATE='$(UPDATE)' ci/coverage
+
+lint: deps-checks                                 ## format, clang-tidy, cppcheck, lengths, headers
+	@ci/lint
+
+purity: deps-test                                 ## core/ calls nothing outside, and includes point one way
+	@ci/purity
+
+bench: deps-build $(if $(T),$(BUILD)/bench/$(T),$(BENCH_BINARIES)) ## every benchmark, or T=sim
+	@set -e; for b in $(filter $(BUILD)/bench/%,$^); do echo "# $$b"; $$b; done
+
+install: $(PROGRAMS)                              ## warren-lab into $(DESTDIR)$(PREFIX)/bin
+	install -D -m 755 $(BUILD)/warren-lab $(DESTDIR)$(PREFIX)/bin/warren-lab
+
+clean:                                            ## removes build/
+	rm -rf $(BUILD)
+
+help:                                             ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS="	" read -r t d; \
+	do printf '  make %-12s %s\n' "$$t" "$$d"; done
+
+-include $(OBJECTS:.o=.d)

@@ -1,0 +1,161 @@
+/*
+ * How many datagrams the simulated network delivers per processor second, through two NATs between two hosts, as the
+ * network grows; beside it, in the same run, the event heap alone on this machine, which nothing built on it can exceed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/check.h"
+#include "sim/engine.h"
+#include "sim/net.h"
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+#define MILLISECOND_NS UINT64_C(1000000)
+
+enum {
+    ROUNDS = 3,
+    PAYLOAD = 32,
+    DATAGRAMS = 2000000, /* per measurement, over all hosts */
+    WINDOW = 8,          /* datagrams that each host has under way */
+};
+
+static uint64_t processor_ns(void)
+{
+    struct timespec now;
+    check(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0);
+    return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+/* Every host answers each datagram with one, so that as many are under way at any time. */
+static void answer(void *context, struct net *net, uint32_t host, const struct addr *local, const struct addr *remote,
+                   const uint8_t *bytes, uint32_t size)
+{
+    (void)context;
+    struct net_send send = {.source = *local, .remote = *remote};
+    enum node_error error = net_send(net, host, &send, bytes, size);
+    check(error == NODE_OK);
+}
+
+static uint32_t add_side(struct net *net, uint32_t number, char side, const struct nat_config *nat)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "home%c%" PRIu32, side, number);
+    struct net_router home = {.nat = nat};
+    home.up.latency_ns = 10 * MILLISECOND_NS + number * 7;
+    home.down.latency_ns = 10 * MILLISECOND_NS + number * 7;
+    uint32_t router = net_add_router(net, name, &home);
+    (void)snprintf(name, sizeof name, "host%c%" PRIu32, side, number);
+    uint32_t host = net_add_host(net, name, &(struct net_host){.behind = router});
+    check(net_open(net, host, 40000, answer, NULL, NULL) == 40000);
+    return host;
+}
+
+/* Pairs of hosts, each behind a NAT of its own, whose mappings are open both ways. */
+static struct net *build(uint32_t hosts)
+{
+    struct net_config config = {0};
+    net_seed(config.seed, hosts);
+    struct net *net = net_new(&config);
+    struct nat_config nat = nat_config_default();
+    nat.ports = NAT_PORTS_PRESERVED;
+    nat.idle_ns = 1000000 * NS_PER_SECOND;
+    nat.capacity = 64;
+    nat.sessions = 64;
+    static const uint8_t payload[PAYLOAD];
+    for (uint32_t pair = 0; pair < hosts / 2; pair++) {
+        uint32_t a = add_side(net, pair, 'a', &nat);
+        uint32_t b = add_side(net, pair, 'b', &nat);
+        struct addr to_a = addr_with_port(net_address(net, net_parent(net, a, 0), ADDR_V4, 0), 40000);
+        struct addr to_b = addr_with_port(net_address(net, net_parent(net, b, 0), ADDR_V4, 0), 40000);
+        struct net_send from_a = {.source = {.port = 40000}, .remote = to_b};
+        struct net_send from_b = {.source = {.port = 40000}, .remote = to_a};
+        /* The first ones of both sides cross, and each opens its filter for the other's. */
+        for (unsigned i = 0; i < WINDOW; i++) {
+            check(net_send(net, a, &from_a, payload, sizeof payload) == NODE_OK);
+            check(net_send(net, b, &from_b, payload, sizeof payload) == NODE_OK);
+        }
+    }
+    return net;
+}
+
+/* Processor nanoseconds for one delivered datagram, the best of ROUNDS. */
+static double measure(uint32_t hosts)
+{
+    double best = 0;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct net *net = build(hosts);
+        net_run_until(net, NS_PER_SECOND); /* warm: every mapping and buffer is there */
+        uint64_t delivered = net_counts(net)->delivered;
+        check(delivered > 0);
+        uint64_t start_ns = processor_ns();
+        while (net_counts(net)->delivered - delivered < DATAGRAMS && net_step(net))
+            ;
+        uint64_t spent_ns = processor_ns() - start_ns;
+        delivered = net_counts(net)->delivered - delivered;
+        check(delivered >= DATAGRAMS);
+        double each_ns = (double)spent_ns / (double)delivered;
+        if (round == 0 || each_ns < best)
+            best = each_ns;
+        net_free(net);
+    }
+    return best;
+}
+
+/* The heap alone, with as many events in it as the network has under way: take one, schedule one. */
+static double measure_heap(uint32_t pending)
+{
+    double best = 0;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct engine engine;
+        engine_init(&engine);
+        engine_set_nodes(&engine, pending);
+        for (uint32_t i = 0; i < pending; i++)
+            engine_schedule(&engine, i * 7, ENGINE_DELIVERY, i, 0, i);
+        uint64_t start_ns = processor_ns();
+        for (uint32_t i = 0; i < DATAGRAMS; i++) {
+            struct engine_event event;
+            engine_take(&engine, &event);
+            engine_schedule(&engine, event.time_ns + 10 * MILLISECOND_NS, ENGINE_DELIVERY, engine_event_node(&event), 0,
+                            event.which);
+        }
+        double each_ns = (double)(processor_ns() - start_ns) / DATAGRAMS;
+        if (round == 0 || each_ns < best)
+            best = each_ns;
+        engine_free(&engine);
+    }
+    return best;
+}
+
+/* log2 in thousandths, which is as exact as the ratio of two measurements. */
+static double binary_logarithm(uint32_t n)
+{
+    double result = 0;
+    double x = n;
+    for (; x >= 2; x /= 2)
+        result++;
+    return result + (x - 1);
+}
+
+int main(void)
+{
+    static const uint32_t sizes[] = {2, 100, 10000};
+    double first_ns = 0;
+    printf("%8s %14s %12s %16s %14s %12s\n", "hosts", "datagrams/s", "ns each", "ns / log2 hosts", "heap events/s",
+           "of the heap");
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        double each_ns = measure(sizes[i]);
+        /* Two links with latency on the way: two events for each datagram. */
+        double heap_ns = measure_heap(sizes[i] * WINDOW);
+        double per_logarithm = each_ns / binary_logarithm(sizes[i]);
+        if (i == 0)
+            first_ns = per_logarithm;
+        printf("%8" PRIu32 " %14.0f %12.1f %10.1f (%.2f) %14.0f %11.1f%%\n", sizes[i], 1e9 / each_ns, each_ns,
+               per_logarithm, per_logarithm / first_ns, 1e9 / heap_ns, 100 * 2 * heap_ns / each_ns);
+    }
+    printf("n log n growth means a ratio of at most 1 in parentheses; the last column is the share of the time that the\n"
+           "two events of a datagram would take in a bare heap.\n");
+    return 0;
+}
