@@ -9,6 +9,7 @@
 #include "core/base/pool.h"
 #include "core/stun/client.h"
 #include "core/stun/discovery.h"
+#include "core/stun/integrity.h"
 #include "core/stun/server.h"
 #include "core/warren.h"
 
@@ -198,6 +199,10 @@ static void input_stun(struct node *node, const struct context *cx,
 {
     struct stun_message message;
     enum stun_error error = stun_decode(&message, datagram->bytes, datagram->size);
+    /* RFC 8489, section 6.3: a wrong FINGERPRINT says that it is not STUN after all. */
+    if (error == STUN_OK && stun_has(&message, STUN_HAS_FINGERPRINT) &&
+        !stun_check_fingerprint(&message))
+        error = STUN_BAD_FINGERPRINT;
     if (error != STUN_OK) {
         drop(cx, TRACE_STUN_MALFORMED, datagram, error);
         return;
@@ -256,7 +261,8 @@ static void input_datagram(struct node *node, const struct context *cx,
 
 /*
  * A datagram that could not be sent is as good as lost on the way, and the schedule sends it again;
- * but where there is no route there is nothing to wait for, as with an ICMP error that says so.
+ * but where there is no route, no leave, or no longer such an address of ours, there is nothing to
+ * wait for, as with an ICMP error that says so.
  */
 static void input_unsent(struct node *node, const struct context *cx,
                          const struct node_in_unsent *unsent)
@@ -264,7 +270,8 @@ static void input_unsent(struct node *node, const struct context *cx,
     context_trace(cx, TRACE_UNSENT,
                   (struct trace_record){
                       .socket = unsent->socket, .remote = unsent->remote, .number = unsent->error});
-    if (unsent->error != NODE_ERROR_UNREACHABLE)
+    if (unsent->error != NODE_ERROR_UNREACHABLE && unsent->error != NODE_ERROR_REFUSED &&
+        unsent->error != NODE_ERROR_ADDRESS)
         return;
     struct node_in_icmp icmp = {
         .socket = unsent->socket,

@@ -1,5 +1,6 @@
 /* Tests of core/node.c: inputs of every kind, snapshots, the trace, and what a host may not do. */
 #include "core/node_test.h"
+#include "core/stun/integrity.h"
 
 #include "crypto/crypto.h"
 #include "host/check.h"
@@ -68,7 +69,7 @@ static void test_trains(void **state)
     (void)state;
     uint8_t train[5 * 68];
     for (uint8_t i = 0; i < 5; i++)
-        assert_int_equal(request(train + 68 * i, 68, i), 68);
+        assert_int_equal(request(train + (size_t)68 * i, 68, i), 68);
     static const struct {
         uint32_t size, segment;
         unsigned answers, foreign;
@@ -96,7 +97,7 @@ static void test_full_outbox(void **state)
     (void)state;
     static uint8_t train[40 * 68];
     for (uint8_t i = 0; i < 40; i++)
-        request(train + 68 * i, 68, i);
+        request(train + (size_t)68 * i, 68, i);
     serve(served);
     struct node_in in = datagram(NODE_SOCKET_STUN, train, sizeof train);
     in.datagram.segment = 68;
@@ -104,6 +105,29 @@ static void test_full_outbox(void **state)
         world_input(&world, in);
         assert_int_equal(answers, round * NODE_OUTPUTS_MIN);
         assert_int_equal(count(TRACE_OUTPUT_FULL), round * (40 - NODE_OUTPUTS_MIN));
+    }
+}
+
+/* RFC 8489, section 6.3: a message with a wrong FINGERPRINT is silently discarded, on any socket. */
+static void test_wrong_fingerprint(void **state)
+{
+    (void)state;
+    static const uint8_t transaction[STUN_TRANSACTION_SIZE] = {1};
+    uint8_t bytes[28];
+    struct stun_writer w =
+        stun_begin(bytes, sizeof bytes, STUN_REQUEST, STUN_METHOD_BINDING, transaction);
+    stun_put_fingerprint(&w);
+    uint32_t size = (uint32_t)stun_end(&w);
+    assert_int_equal(size, sizeof bytes);
+    serve(served);
+    world_input(&world, datagram(NODE_SOCKET_STUN, bytes, size));
+    assert_int_equal(answers, 1);
+    for (unsigned bit = 0; bit < 32; bit++) {
+        bytes[size - 1 - bit / 8] ^= (uint8_t)(1u << bit % 8);
+        world_input(&world, datagram(NODE_SOCKET_STUN, bytes, size));
+        assert_int_equal(answers, 1);
+        assert_int_equal(count(TRACE_STUN_MALFORMED), bit + 1);
+        bytes[size - 1 - bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
 }
 
@@ -318,7 +342,7 @@ static void test_malformed_changes_only_counts(void **state)
     const struct world_packet *answer = &world.packet[0];
     struct addr local = addr_v4(WORLD_LOCAL_IP, world.local_port[probe]);
 
-    uint8_t bytes[256];
+    uint8_t bytes[256] = {0};
     assert_true(answer->size < sizeof bytes);
     for (uint32_t size = 0; size < answer->size; size++) { /* every truncation */
         struct node_in in = datagram(probe, answer->bytes, size);
@@ -326,8 +350,8 @@ static void test_malformed_changes_only_counts(void **state)
         in.datagram.remote = answer->remote;
         assert_only_counts(&in, "truncated");
     }
-    for (uint32_t at = 0; at < 20;
-         at++) { /* every byte of the header, the transaction id with it */
+    /* Every byte of the header, the transaction id with it. */
+    for (uint32_t at = 0; at < 20; at++) {
         memcpy(bytes, answer->bytes, answer->size);
         bytes[at] ^= 0x81;
         struct node_in in = datagram(probe, bytes, answer->size);
@@ -612,6 +636,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_trains, setup),
         cmocka_unit_test_setup(test_full_outbox, setup),
+        cmocka_unit_test_setup(test_wrong_fingerprint, setup),
         cmocka_unit_test_setup(test_null_and_empty, setup),
         cmocka_unit_test_setup(test_unknown_sockets, setup),
         cmocka_unit_test_setup(test_addresses_that_nothing_comes_from, setup),

@@ -84,7 +84,8 @@ struct world {
     unsigned refusals;
     struct world_packet packet[WORLD_PACKETS];
     unsigned packets;
-    uint32_t sent; /* datagrams that the node put out */
+    uint32_t sent;     /* datagrams that the node put out */
+    uint32_t unpinned; /* those among them that may leave from whatever address the route says */
     uint32_t ended;
     struct stun_behaviour behaviour;
     uint32_t open_now;
@@ -253,6 +254,7 @@ static inline void world_send(struct world *world, const struct node_out_send *s
     assert_int_not_equal(local_port, 0);
     assert_int_equal(send->size, 68);
     world->sent++;
+    world->unpinned += send->source.family == ADDR_NONE;
     if (world->nat.blocked)
         return;
     if (world->nat.barred) {
@@ -260,6 +262,7 @@ static inline void world_send(struct world *world, const struct node_out_send *s
         return;
     }
     struct addr local = addr_v4(WORLD_LOCAL_IP, local_port);
+    assert_true(send->source.family == ADDR_NONE || addr_equal(&send->source, &local));
     struct world_mapping *mapping = world_outbound(world, local_port, &send->remote);
     if (world->nat.none)
         mapping->external = local;

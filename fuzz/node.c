@@ -79,6 +79,12 @@ static struct addr pick_addr(uint8_t family)
     return addr_v6(ip, port);
 }
 
+static struct addr local_of(uint8_t family)
+{
+    static const uint8_t ip6[16] = {0x20, 1, [15] = 2};
+    return family == ADDR_V6 ? addr_v6(ip6, 4000) : addr_v4(0x0a000002, 4000);
+}
+
 static bool is_served(const struct addr *source)
 {
     for (uint32_t i = 0; i < s.serving.count; i++) {
@@ -106,7 +112,9 @@ static void take_send(const struct node_in *in, const struct node_out_send *send
     if (send->socket >= NODE_SOCKET_PROBE) {
         const uint32_t *socket = find_socket(send->socket);
         check(socket != NULL && send->remote.family == s.families[socket - s.sockets]);
-        check(send->source.family == ADDR_NONE && send->size <= STUN_REQUEST_SIZE_V6);
+        struct addr local = local_of(send->remote.family);
+        check(send->source.family == ADDR_NONE || addr_equal(&send->source, &local));
+        check(send->size <= STUN_REQUEST_SIZE_V6);
         struct asked *asked = &s.asked[s.asked_count++ % ASKED];
         *asked = (struct asked){.socket = send->socket, .remote = send->remote, .size = send->size};
         memcpy(asked->bytes, send->bytes, send->size);
@@ -195,12 +203,6 @@ static struct node_in datagram(uint32_t socket, struct addr local, struct addr r
         .kind = NODE_IN_DATAGRAM,
         .datagram = {
             .socket = socket, .local = local, .remote = remote, .bytes = bytes, .size = size}};
-}
-
-static struct addr local_of(uint8_t family)
-{
-    static const uint8_t ip6[16] = {0x20, 1, [15] = 2};
-    return family == ADDR_V6 ? addr_v6(ip6, 4000) : addr_v4(0x0a000002, 4000);
 }
 
 /* A good answer to one of the requests, from where the bytes say; then, if they say so, spoilt. */

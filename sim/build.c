@@ -16,7 +16,7 @@
 /* Addresses of a /12. */
 #define RANGE_12 UINT32_C(0x00100000)
 
-/* ---- Names ---------------------------------------------------------------------------------------------------------- */
+/* ---- Names ----------------------------------------------------------------------------------- */
 
 static uint32_t name_slot(const struct net *net, const char *name)
 {
@@ -44,7 +44,8 @@ static void grow_names(struct net *net)
 static bool name_is_good(const char *name)
 {
     size_t size = strlen(name);
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     return size >= 1 && size <= NET_NAME_MAX && strspn(name, letters) == size;
 }
 
@@ -66,7 +67,7 @@ static uint32_t add_place(struct net *net, const char *name)
     return net->place_count++;
 }
 
-/* ---- Links ---------------------------------------------------------------------------------------------------------- */
+/* ---- Links ----------------------------------------------------------------------------------- */
 
 static struct router *router_at(const struct net *net, uint32_t place)
 {
@@ -137,7 +138,7 @@ static uint32_t add_link(struct net *net, uint32_t child, uint32_t number, struc
     return port;
 }
 
-/* ---- Addresses ------------------------------------------------------------------------------------------------------ */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 /* The router whose IPv4 range covers what is behind this one. */
 static struct router *v4_owner(const struct net *net, struct router *router)
@@ -147,8 +148,10 @@ static struct router *v4_owner(const struct net *net, struct router *router)
     return router;
 }
 
-/* A route to what is behind a port of a router, there and in all routers above it up to the one whose range it is in. */
-static void add_v4_route(const struct net *net, struct router *router, uint32_t port, const struct addr *address)
+/* A route to what is behind a port of a router, there and in all routers above it up to the one
+ * whose range it is in. */
+static void add_v4_route(const struct net *net, struct router *router, uint32_t port,
+                         const struct addr *address)
 {
     const struct router *owner = v4_owner(net, router);
     for (;;) {
@@ -160,7 +163,8 @@ static void add_v4_route(const struct net *net, struct router *router, uint32_t 
     }
 }
 
-static void remove_v4_route(const struct net *net, struct router *router, const struct addr *address)
+static void remove_v4_route(const struct net *net, struct router *router,
+                            const struct addr *address)
 {
     const struct router *owner = v4_owner(net, router);
     for (;;) {
@@ -238,7 +242,8 @@ static bool range_taken(const struct net *net, const struct router *router, uint
 }
 
 /* A range that no router above it uses, so that nothing has an address twice along one path. */
-static void give_v4_range(const struct net *net, struct router *router, const struct net_router *config)
+static void give_v4_range(const struct net *net, struct router *router,
+                          const struct net_router *config)
 {
     if (config->carrier || config->wide) {
         uint32_t base = config->carrier ? CARRIER_V4_BASE : WIDE_V4_BASE;
@@ -264,7 +269,8 @@ static void give_external(const struct net *net, struct router *router)
     uint32_t count = router->external_v4 + router->external_v6;
     for (uint32_t i = 0; i < count; i++) {
         bool v4 = i < router->external_v4;
-        struct addr address = v4 ? take_v4(net, parent, router->uplink ^ 1) : take_v6(parent, router->uplink ^ 1);
+        struct addr address =
+            v4 ? take_v4(net, parent, router->uplink ^ 1) : take_v6(parent, router->uplink ^ 1);
         check(address.family != ADDR_NONE);
         router->external[i] = address;
         route_set(&router->routes, &address, v4 ? 32 : 128, ROUTE_LOCAL);
@@ -288,7 +294,7 @@ void build_renumber(struct net *net, struct router *router)
                          router->external_v4 + (router->nat_v6 ? router->external_v6 : 0));
 }
 
-/* ---- Places --------------------------------------------------------------------------------------------------------- */
+/* ---- Places ---------------------------------------------------------------------------------- */
 
 static struct router *new_router(struct net *net, const char *name)
 {
@@ -315,12 +321,14 @@ void build_internet(struct net *net)
     give_v6_prefix(net, router);
 }
 
-static void give_nat(struct net *net, struct router *router, const char *name, const struct nat_config *config)
+static void give_nat(struct net *net, struct router *router, const char *name,
+                     const struct nat_config *config)
 {
     char full[NET_NAME_MAX + 5] = "nat/";
     memcpy(full + 4, name, strlen(name));
     uint32_t pool = router->external_v4 + (router->nat_v6 ? router->external_v6 : 0);
-    router->nat = nat_create(config, router->external, pool, net->config.seed, full, 4 + strlen(name));
+    router->nat =
+        nat_create(config, router->external, pool, net->config.seed, full, 4 + strlen(name));
     check(router->nat != NULL);
     router->answers_refused = config->poison_ns != 0;
 }
@@ -360,7 +368,8 @@ uint32_t net_add_router(struct net *net, const char *name, const struct net_rout
     router->external_v4 = external;
     router->external_v6 = !v6 ? 0 : router->nat_v6 ? external : 1;
     check(external <= NET_EXTERNAL_MAX);
-    router->external = world_grow(NULL, router->external_v4 + router->external_v6, sizeof *router->external);
+    router->external =
+        world_grow(NULL, router->external_v4 + router->external_v6, sizeof *router->external);
     give_external(net, router);
     if (config->nat != NULL) {
         give_v4_range(net, router, config);
@@ -398,7 +407,8 @@ uint32_t net_add_interface(struct net *net, uint32_t place, const struct net_hos
             struct addr address = take_v4(net, router, interface->port ^ 1);
             struct addr external;
             interface->v4[interface->v4_count++] = address;
-            /* A host behind a one-to-one NAT is reachable from the start, as a machine in a cloud is. */
+            /* A host behind a one-to-one NAT is reachable from the start, as a machine in a cloud
+             * is. */
             if (router->nat != NULL && nat_configuration(router->nat)->one_to_one)
                 (void)nat_assign(router->nat, &address, &external);
         }
@@ -439,7 +449,7 @@ uint32_t build_port(const struct net *net, uint32_t place, uint32_t interface)
     return interface < at->host->interface_count ? at->host->interfaces[interface].port : NET_NONE;
 }
 
-/* ---- Finding -------------------------------------------------------------------------------------------------------- */
+/* ---- Finding --------------------------------------------------------------------------------- */
 
 uint32_t net_parent(const struct net *net, uint32_t place, uint32_t interface)
 {
@@ -463,7 +473,9 @@ struct addr net_address(const struct net *net, uint32_t place, uint8_t family, u
         return index > 0 ? none : family == ADDR_V4 ? router->inside_v4 : router->inside_v6;
     if (router != NULL) {
         uint32_t count = family == ADDR_V4 ? router->external_v4 : router->external_v6;
-        return index >= count ? none : router->external[family == ADDR_V4 ? index : router->external_v4 + index];
+        return index >= count
+                   ? none
+                   : router->external[family == ADDR_V4 ? index : router->external_v4 + index];
     }
     for (uint32_t i = 0; i < host->interface_count; i++) {
         const struct host_interface *interface = &host->interfaces[i];
@@ -485,7 +497,8 @@ static bool place_has(const struct net *net, uint32_t place, const struct addr *
             return true;
     }
     const struct router *router = net->places[place].router;
-    return router != NULL && (addr_equal_ip(&router->inside_v4, address) || addr_equal_ip(&router->inside_v6, address));
+    return router != NULL && (addr_equal_ip(&router->inside_v4, address) ||
+                              addr_equal_ip(&router->inside_v6, address));
 }
 
 uint32_t net_owner(const struct net *net, const struct addr *address)

@@ -13,9 +13,14 @@ enum {
     CLASS_SHIFT = 62,
 };
 
+/* Without branches: which of two events comes first is as good as random, and a wrong guess costs
+ * more than both. */
 static bool before(const struct engine_event *a, const struct engine_event *b)
 {
-    return a->time_ns < b->time_ns || (a->time_ns == b->time_ns && a->order < b->order);
+    unsigned sooner = a->time_ns < b->time_ns;
+    unsigned same = a->time_ns == b->time_ns;
+    unsigned first = a->order < b->order;
+    return (sooner | (same & first)) != 0;
 }
 
 void engine_init(struct engine *engine)
@@ -40,7 +45,8 @@ void engine_set_nodes(struct engine *engine, uint32_t count)
         room *= 2;
     engine->sequences = realloc(engine->sequences, room * sizeof *engine->sequences);
     check(engine->sequences != NULL);
-    memset(engine->sequences + engine->nodes, 0, (room - engine->nodes) * sizeof *engine->sequences);
+    memset(engine->sequences + engine->nodes, 0,
+           (room - engine->nodes) * sizeof *engine->sequences);
     engine->nodes = room;
 }
 
@@ -51,8 +57,8 @@ static void grow(struct engine *engine)
     check(engine->heap != NULL);
 }
 
-void engine_schedule(struct engine *engine, uint64_t time_ns, enum engine_class class, uint32_t node, uint32_t what,
-                     uint32_t which)
+void engine_schedule(struct engine *engine, uint64_t time_ns, enum engine_class class,
+                     uint32_t node, uint32_t what, uint32_t which)
 {
     check(time_ns >= engine->now_ns && time_ns != ENGINE_NEVER);
     check(node < engine->nodes);
@@ -61,7 +67,8 @@ void engine_schedule(struct engine *engine, uint64_t time_ns, enum engine_class 
     if (engine->count == engine->capacity)
         grow(engine);
     struct engine_event event = {.time_ns = time_ns,
-                                 .order = (uint64_t)class << CLASS_SHIFT | (uint64_t)node << NODE_SHIFT | sequence,
+                                 .order = (uint64_t) class << CLASS_SHIFT |
+                                          (uint64_t)node << NODE_SHIFT | sequence,
                                  .what = what,
                                  .which = which};
     struct engine_event *heap = engine->heap;
@@ -84,11 +91,15 @@ uint64_t engine_next_ns(const struct engine *engine)
 /* Of the children that start at `first`, the one that comes first. */
 static uint32_t least_child(const struct engine_event *heap, uint32_t first, uint32_t count)
 {
-    uint32_t end = first + HEAP_ARITY < count ? first + HEAP_ARITY : count;
+    _Static_assert(HEAP_ARITY == 4, "two pairs and a final");
+    if (first + HEAP_ARITY <= count) {
+        uint32_t left = before(&heap[first + 1], &heap[first]) ? first + 1 : first;
+        uint32_t right = before(&heap[first + 3], &heap[first + 2]) ? first + 3 : first + 2;
+        return before(&heap[right], &heap[left]) ? right : left;
+    }
     uint32_t least = first;
-    for (uint32_t child = first + 1; child < end; child++)
-        if (before(&heap[child], &heap[least]))
-            least = child;
+    for (uint32_t child = first + 1; child < count; child++)
+        least = before(&heap[child], &heap[least]) ? child : least;
     return least;
 }
 
@@ -98,8 +109,10 @@ void engine_take(struct engine *engine, struct engine_event *event)
     struct engine_event *heap = engine->heap;
     *event = heap[0];
     check(event->time_ns >= engine->now_ns);
-    /* Equal keys would leave the order to the heap. Two that are equal are taken one after the other. */
-    check(engine->taken == 0 || event->time_ns > engine->now_ns || event->order != engine->last_order);
+    /* Equal keys would leave the order to the heap. Two that are equal are taken one after the
+     * other. */
+    check(engine->taken == 0 || event->time_ns > engine->now_ns ||
+          event->order != engine->last_order);
     engine->now_ns = event->time_ns;
     engine->last_order = event->order;
     engine->taken++;

@@ -3,11 +3,13 @@
  *
  * Events happen in the total order of (time, class, node, sequence):
  *   - time in nanoseconds since the run began;
- *   - class: a fault before a delivery before a timer before a command, so that a cut link carries nothing that arrives
- *     in the same nanosecond, a timer sees what has arrived, and a command sees a settled world;
+ *   - class: a fault before a delivery before a timer before a command, so that a cut link carries
+ * nothing that arrives in the same nanosecond, a timer sees what has arrived, and a command sees a
+ * settled world;
  *   - node: the number of the node that the event happens to, in order of creation;
  *   - sequence: counts that node's events as they were scheduled.
- * No two events have equal keys, so nothing depends on how the heap is built. Time never goes back. Both are checked.
+ * No two events have equal keys, so nothing depends on how the heap is built. Time never goes back.
+ * Both are checked.
  */
 #ifndef WARREN_SIM_ENGINE_H
 #define WARREN_SIM_ENGINE_H
@@ -55,8 +57,8 @@ void engine_free(struct engine *engine);
 void engine_set_nodes(struct engine *engine, uint32_t count);
 
 /* `time_ns` is not before now; `node` is one of the nodes. */
-void engine_schedule(struct engine *engine, uint64_t time_ns, enum engine_class class, uint32_t node, uint32_t what,
-                     uint32_t which);
+void engine_schedule(struct engine *engine, uint64_t time_ns, enum engine_class class,
+                     uint32_t node, uint32_t what, uint32_t which);
 /* When the next event happens; ENGINE_NEVER when there is none. */
 uint64_t engine_next_ns(const struct engine *engine);
 /* Takes the next event and moves time to it; there is one. */

@@ -19,8 +19,8 @@ static void give_up(struct packet_pool *pool, struct fragment_entry *entry)
 }
 
 /* Drops what is too old, and finds the fragment's datagram; NULL when it is new. */
-static struct fragment_entry *find(struct fragment_table *table, struct packet_pool *pool, uint64_t now_ns,
-                                   const struct packet *packet, uint64_t *lost)
+static struct fragment_entry *find(struct fragment_table *table, struct packet_pool *pool,
+                                   uint64_t now_ns, const struct packet *packet, uint64_t *lost)
 {
     struct fragment_entry *found = NULL;
     for (unsigned i = 0; i < FRAGMENT_ENTRIES; i++) {
@@ -73,8 +73,8 @@ static struct fragment_entry *victim(struct fragment_table *table, const struct 
     return used == FRAGMENT_ENTRIES ? of_all : NULL;
 }
 
-static struct fragment_entry *begin(struct fragment_table *table, struct packet_pool *pool, uint64_t now_ns,
-                                    const struct packet *packet, uint64_t *lost)
+static struct fragment_entry *begin(struct fragment_table *table, struct packet_pool *pool,
+                                    uint64_t now_ns, const struct packet *packet, uint64_t *lost)
 {
     struct fragment_entry *entry = victim(table, packet);
     if (entry != NULL) {
@@ -110,10 +110,11 @@ static bool mark(struct fragment_entry *entry, const struct packet *packet)
 }
 
 /*
- * Fragments of one datagram share its buffer, unless one was corrupted on the way: then its part of the bytes is brought
- * over into a buffer that only the entry has.
+ * Fragments of one datagram share its buffer, unless one was corrupted on the way: then its part of
+ * the bytes is brought over into a buffer that only the entry has.
  */
-static void merge_bytes(struct fragment_entry *entry, struct packet_pool *pool, const struct packet *packet)
+static void merge_bytes(struct fragment_entry *entry, struct packet_pool *pool,
+                        const struct packet *packet)
 {
     struct packet *first = &entry->first;
     first->bad_checksum = first->bad_checksum || packet->bad_checksum;
@@ -130,7 +131,8 @@ static void merge_bytes(struct fragment_entry *entry, struct packet_pool *pool, 
     uint32_t from = packet->offset > header ? packet->offset : header;
     uint32_t to = packet->offset + packet->length;
     if (to > from)
-        memcpy(first->buffer->bytes + (from - header), packet->buffer->bytes + (from - header), to - from);
+        memcpy(first->buffer->bytes + (from - header), packet->buffer->bytes + (from - header),
+               to - from);
 }
 
 static bool consistent(const struct fragment_entry *entry, const struct packet *packet)
@@ -139,12 +141,13 @@ static bool consistent(const struct fragment_entry *entry, const struct packet *
     if (packet->data != entry->first.data || end > PACKET_TRANSPORT_MAX)
         return false;
     if (packet->more_fragments)
-        return packet->length % 8 == 0 && packet->length != 0 && (entry->total == 0 || end < entry->total);
+        return packet->length % 8 == 0 && packet->length != 0 &&
+               (entry->total == 0 || end < entry->total);
     return entry->total == 0 || entry->total == end;
 }
 
-enum fragment_result fragment_accept(struct fragment_table *table, struct packet_pool *pool, uint64_t now_ns,
-                                     struct packet *packet, uint64_t *lost)
+enum fragment_result fragment_accept(struct fragment_table *table, struct packet_pool *pool,
+                                     uint64_t now_ns, struct packet *packet, uint64_t *lost)
 {
     check(packet_is_fragment(packet));
     struct fragment_entry *entry = find(table, pool, now_ns, packet, lost);

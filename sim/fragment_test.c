@@ -1,7 +1,7 @@
 /* Tests of packets' buffers, of cutting and of making whole again. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -52,7 +52,8 @@ static void datagram(struct fixture *f, struct packet *packet, uint8_t source, u
 }
 
 /* Cuts and gives the whole one back; the number of pieces. */
-static uint32_t cut(struct fixture *f, struct packet *whole, uint32_t mtu, struct packet pieces[static PIECES_MAX])
+static uint32_t cut(struct fixture *f, struct packet *whole, uint32_t mtu,
+                    struct packet pieces[static PIECES_MAX])
 {
     uint32_t count = 0;
     for (uint32_t offset = 0; offset < whole->length; offset += pieces[count++].length) {
@@ -75,7 +76,8 @@ static void accept_whole(struct fixture *f, struct packet *packet)
     packet_drop(&f->pool, packet);
 }
 
-/* 4008 bytes of IP payload in pieces of at most 1480, 552 or 1448 (IPv6's fragment header has eight). */
+/* 4008 bytes of IP payload in pieces of at most 1480, 552 or 1448 (IPv6's fragment header has
+ * eight). */
 static void test_sizes_of_pieces(void **state)
 {
     struct fixture *f = *state;
@@ -104,7 +106,8 @@ static void test_sizes_of_pieces(void **state)
 static void test_whole_again_in_any_order(void **state)
 {
     struct fixture *f = *state;
-    static const uint8_t orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {0, 2, 1}};
+    static const uint8_t orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2},
+                                        {1, 2, 0}, {2, 0, 1}, {0, 2, 1}};
     for (uint32_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
         struct packet whole;
         struct packet pieces[PIECES_MAX];
@@ -156,7 +159,8 @@ static void test_a_duplicate_is_refused_and_age_gives_up(void **state)
     assert_int_equal(fragment_accept(f->table, &f->pool, 0, &pieces[0], &lost), FRAGMENT_WAITS);
     assert_int_equal(fragment_accept(f->table, &f->pool, 0, &again, &lost), FRAGMENT_REFUSED);
     assert_int_equal(fragment_accept(f->table, &f->pool, 1, &pieces[1], &lost), FRAGMENT_WAITS);
-    assert_int_equal(fragment_accept(f->table, &f->pool, FRAGMENT_TIMEOUT_NS, &pieces[2], &lost), FRAGMENT_WAITS);
+    assert_int_equal(fragment_accept(f->table, &f->pool, FRAGMENT_TIMEOUT_NS, &pieces[2], &lost),
+                     FRAGMENT_WAITS);
     assert_int_equal(lost, 1);
     assert_int_equal(f->table->timed_out, 1);
 }
@@ -184,8 +188,9 @@ static void test_corruption_writes_on_a_copy(void **state)
 }
 
 /*
- * RFC 4787, REQ-14a. A flood of pieces that never become whole, from one source or from very many, first pieces or
- * later ones, between the pieces of a datagram that come in order: that one becomes whole.
+ * RFC 4787, REQ-14a. A flood of pieces that never become whole, from one source or from very many,
+ * first pieces or later ones, between the pieces of a datagram that come in order: that one becomes
+ * whole.
  */
 static void test_a_flood_does_not_harm_in_order_fragments(void **state)
 {
@@ -202,7 +207,8 @@ static void test_a_flood_does_not_harm_in_order_fragments(void **state)
             for (unsigned i = 0; i < flood; i++) {
                 struct packet noise;
                 struct packet noise_pieces[PIECES_MAX];
-                datagram(f, &noise, (kind & 2) != 0 ? (uint8_t)(1 + i % 200) : 1, 100000 * (j + 1) + i);
+                datagram(f, &noise, (kind & 2) != 0 ? (uint8_t)(1 + i % 200) : 1,
+                         100000 * (j + 1) + i);
                 uint32_t count = cut(f, &noise, 1500, noise_pieces);
                 unsigned chosen = (kind & 1) != 0 ? 1 : 0;
                 for (unsigned p = 0; p < count; p++) {
@@ -239,9 +245,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sizes_of_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_whole_again_in_any_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_piece_may_be_cut_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_duplicate_is_refused_and_age_gives_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_duplicate_is_refused_and_age_gives_up, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_corruption_writes_on_a_copy, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_flood_does_not_harm_in_order_fragments, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_flood_does_not_harm_in_order_fragments, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_buffers_are_used_again, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* What a host does: sockets, addresses, and the node that it drives. */
-#include "core/base/check.h"
 #include "sim/host.h"
+#include "core/base/check.h"
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -12,12 +12,13 @@ static struct addr *addresses_of(struct host_interface *interface, uint8_t famil
     return family == ADDR_V4 ? interface->v4 : interface->v6;
 }
 
+/* Of one family, bytes that are not used are zero: sixteen are compared at once. */
 static bool interface_has(struct host_interface *interface, const struct addr *address)
 {
     uint32_t count;
     const struct addr *addresses = addresses_of(interface, address->family, &count);
     for (uint32_t i = 0; i < count; i++)
-        if (addr_equal_ip(&addresses[i], address))
+        if (memcmp(addresses[i].ip, address->ip, sizeof address->ip) == 0)
             return true;
     return false;
 }
@@ -73,7 +74,8 @@ void host_unbind(struct host *host, uint16_t port)
     while (at < host->socket_count && host->sockets[at].port != port)
         at++;
     check(at < host->socket_count);
-    memmove(&host->sockets[at], &host->sockets[at + 1], (host->socket_count - at - 1) * sizeof *host->sockets);
+    memmove(&host->sockets[at], &host->sockets[at + 1],
+            (host->socket_count - at - 1) * sizeof *host->sockets);
     host->socket_count--;
 }
 
@@ -89,13 +91,14 @@ uint16_t host_ephemeral(struct host *host)
 {
     uint16_t port;
     do {
-        port = (uint16_t)(NET_PORT_LOW + random_below(&host->ports, NET_PORT_HIGH - NET_PORT_LOW + 1));
+        port =
+            (uint16_t)(NET_PORT_LOW + random_below(&host->ports, NET_PORT_HIGH - NET_PORT_LOW + 1));
     } while (port_in_use(host, port) || used_lately(host, port));
     host->recent[host->recent_next++ % HOST_RECENT_PORTS] = port;
     return port;
 }
 
-/* ---- Sending -------------------------------------------------------------------------------------------------------- */
+/* ---- Sending --------------------------------------------------------------------------------- */
 
 static bool usable(const struct host *host, const struct host_interface *interface)
 {
@@ -103,7 +106,8 @@ static bool usable(const struct host *host, const struct host_interface *interfa
 }
 
 /* The interface that a packet leaves by; NULL when there is none. */
-static struct host_interface *choose(struct host *host, const struct addr *source, const struct addr *remote)
+static struct host_interface *choose(struct host *host, const struct addr *source,
+                                     const struct addr *remote)
 {
     struct host_interface *found = NULL;
     unsigned best = 0;
@@ -118,6 +122,8 @@ static struct host_interface *choose(struct host *host, const struct addr *sourc
                 return interface;
             continue;
         }
+        if (host->interface_count == 1)
+            return interface;
         unsigned bits = remote->family == ADDR_V4 ? interface->v4_bits : interface->v6_bits;
         struct addr here = addr_prefix(&own[0], bits);
         struct addr there = addr_prefix(remote, bits);
@@ -139,8 +145,10 @@ static uint32_t path_mtu(const struct host *host, const struct addr *remote, uin
     return mtu;
 }
 
-/* Out of the door, cut where it has to be. IPv4 is cut on the way; an IPv6 host does it itself (RFC 8200, section 5). */
-static enum node_error leave(struct host *host, const struct host_interface *interface, struct packet *packet)
+/* Out of the door, cut where it has to be. IPv4 is cut on the way; an IPv6 host does it itself (RFC
+ * 8200, section 5). */
+static enum node_error leave(struct host *host, const struct host_interface *interface,
+                             struct packet *packet)
 {
     struct net *net = host->net;
     const struct port *port = &net->ports[interface->port];
@@ -173,7 +181,8 @@ static enum node_error leave(struct host *host, const struct host_interface *int
     return NODE_OK;
 }
 
-enum node_error host_send(struct host *host, const struct net_send *send, const void *bytes, uint32_t size)
+enum node_error host_send(struct host *host, const struct net_send *send, const void *bytes,
+                          uint32_t size)
 {
     struct net *net = host->net;
     if (host->down || host->suspended)
@@ -184,11 +193,13 @@ enum node_error host_send(struct host *host, const struct net_send *send, const 
     struct packet packet;
     struct host_interface *interface = choose(host, &send->source, &send->remote);
     if (interface == NULL)
-        return send->source.family != ADDR_NONE && !host_owns(host, &send->source) ? NODE_ERROR_ADDRESS
-                                                                                   : NODE_ERROR_UNREACHABLE;
+        return send->source.family != ADDR_NONE && !host_owns(host, &send->source)
+                   ? NODE_ERROR_ADDRESS
+                   : NODE_ERROR_UNREACHABLE;
     struct addr source = send->source;
     if (source.family == ADDR_NONE)
-        source = addr_with_port(send->remote.family == ADDR_V4 ? interface->v4[0] : interface->v6[0], port);
+        source = addr_with_port(
+            send->remote.family == ADDR_V4 ? interface->v4[0] : interface->v6[0], port);
     packet_make_udp(&net->pool, &packet, &source, &send->remote, bytes, size);
     if (send->ttl != 0)
         packet.ttl = send->ttl;
@@ -210,9 +221,10 @@ enum node_error host_send(struct host *host, const struct net_send *send, const 
     return leave(host, interface, &packet);
 }
 
-/* ---- Receiving ------------------------------------------------------------------------------------------------------ */
+/* ---- Receiving ------------------------------------------------------------------------------- */
 
-static void answer_error(struct host *host, uint32_t port, const struct packet *packet, enum packet_icmp kind)
+static void answer_error(struct host *host, uint32_t port, const struct packet *packet,
+                         enum packet_icmp kind)
 {
     struct net *net = host->net;
     if (!icmp_may_answer(packet) || !icmp_budget_take(&host->icmp, net->engine.now_ns))
@@ -246,7 +258,8 @@ static void digest_datagram(struct net *net, const struct host *host, const stru
 static void deliver(struct host *host, uint32_t port, struct packet *packet)
 {
     struct net *net = host->net;
-    const struct host_socket *socket = socket_at(host, packet->destination.port, packet->destination.family);
+    const struct host_socket *socket =
+        socket_at(host, packet->destination.port, packet->destination.family);
     if (socket == NULL || (socket->name != 0 && packet->protocol != PACKET_UDP)) {
         answer_error(host, port, packet, PACKET_ICMP_UNREACHABLE_PORT);
         world_drop(net, host->place, port / 2, NET_DROP_NO_SOCKET, 0, packet);
@@ -261,8 +274,8 @@ static void deliver(struct host *host, uint32_t port, struct packet *packet)
     const uint8_t *bytes = packet->buffer == NULL ? &nothing : packet->buffer->bytes;
     if (socket->name == 0) {
         if (socket->receive != NULL)
-            socket->receive(socket->context, net, host->place, &packet->destination, &packet->source, bytes,
-                            packet->data);
+            socket->receive(socket->context, net, host->place, &packet->destination,
+                            &packet->source, bytes, packet->data);
     } else {
         struct node_in in = {.kind = NODE_IN_DATAGRAM,
                              .datagram = {.socket = socket->name,
@@ -286,7 +299,8 @@ static void learn_path(struct host *host, const struct packet_quote *quote)
             return;
         }
     }
-    host->paths[host->path_next++ % HOST_PATHS] = (struct host_path){.remote = quote->destination, .mtu = quote->mtu};
+    host->paths[host->path_next++ % HOST_PATHS] =
+        (struct host_path){.remote = quote->destination, .mtu = quote->mtu};
 }
 
 static void receive_icmp(struct host *host, uint32_t port, struct packet *packet)
@@ -298,7 +312,8 @@ static void receive_icmp(struct host *host, uint32_t port, struct packet *packet
         world_transmit(net, port, packet);
         return;
     }
-    struct node_in in = {.kind = NODE_IN_ICMP, .icmp = {.reporter = addr_with_port(packet->source, 0)}};
+    struct node_in in = {.kind = NODE_IN_ICMP,
+                         .icmp = {.reporter = addr_with_port(packet->source, 0)}};
     in.icmp.error = packet->icmp;
     in.icmp.local = packet->destination;
     in.icmp.remote = packet->source;
@@ -333,7 +348,8 @@ static bool reassemble(struct host *host, struct packet *packet)
     if (host->fragments == NULL)
         host->fragments = world_grow(NULL, 1, sizeof *host->fragments);
     uint64_t lost = 0;
-    enum fragment_result result = fragment_accept(host->fragments, &net->pool, net->engine.now_ns, packet, &lost);
+    enum fragment_result result =
+        fragment_accept(host->fragments, &net->pool, net->engine.now_ns, packet, &lost);
     net->counts.dropped[NET_DROP_REASSEMBLY] += lost + (result == FRAGMENT_REFUSED ? 1 : 0);
     return result == FRAGMENT_WHOLE;
 }

@@ -31,7 +31,8 @@ static void output_open(struct host *host, const struct node_out_open *open)
         socket->name = open->socket;
         socket->family = open->family;
     }
-    struct net_event event = {.kind = NET_SOCKET, .place = host->place, .link = NET_NONE, .number = in.socket.port};
+    struct net_event event = {
+        .kind = NET_SOCKET, .place = host->place, .link = NET_NONE, .number = in.socket.port};
     world_tell(host->net, &event);
     defer(host, &in);
 }
@@ -52,8 +53,9 @@ static void output_send(struct host *host, const struct node_out_send *out)
         uint32_t size = out->size - at < segment ? out->size - at : segment;
         enum node_error error = host_send(host, &send, out->bytes + at, size);
         if (error != NODE_OK) {
-            struct node_in in = {.kind = NODE_IN_UNSENT,
-                                 .unsent = {.socket = out->socket, .remote = out->remote, .error = (uint8_t)error}};
+            struct node_in in = {
+                .kind = NODE_IN_UNSENT,
+                .unsent = {.socket = out->socket, .remote = out->remote, .error = (uint8_t)error}};
             defer(host, &in);
         }
         at += size;
@@ -79,7 +81,8 @@ static void output(void *context, const struct node_out *out)
         return;
     }
     default: {
-        struct net_event event = {.kind = NET_OUTPUT, .place = host->place, .link = NET_NONE, .output = out};
+        struct net_event event = {
+            .kind = NET_OUTPUT, .place = host->place, .link = NET_NONE, .output = out};
         world_tell(host->net, &event);
         return;
     }
@@ -89,11 +92,13 @@ static void output(void *context, const struct node_out *out)
 static void traced(void *context, const struct trace_record *record)
 {
     const struct host *host = context;
-    struct net_event event = {.kind = NET_TRACE, .place = host->place, .link = NET_NONE, .record = record};
+    struct net_event event = {
+        .kind = NET_TRACE, .place = host->place, .link = NET_NONE, .record = record};
     world_tell(host->net, &event);
 }
 
-/* Makes sure that a timer event comes no later than the node's deadline. An event that came too early does nothing. */
+/* Makes sure that a timer event comes no later than the node's deadline. An event that came too
+ * early does nothing. */
 static void rearm(struct host *host)
 {
     struct engine *engine = &host->net->engine;
@@ -124,7 +129,8 @@ void host_input(struct host *host, struct node_in *in)
         next.in.now_ns = net->engine.now_ns;
         /* A socket may have been closed by what came before. */
         bool gone = next.in.kind != NODE_IN_UNSENT
-                        ? host_socket_named(host, next.in.socket.socket) == NULL && next.in.socket.error == NODE_OK
+                        ? host_socket_named(host, next.in.socket.socket) == NULL &&
+                              next.in.socket.error == NODE_OK
                         : host_socket_named(host, next.in.unsent.socket) == NULL;
         if (!gone)
             drive_input(&host->drive, &next.in);
@@ -145,6 +151,10 @@ void host_timer(struct net *net, struct host *host, uint64_t time_ns)
         rearm(host);
         return;
     }
+    /* A deadline that never moves on would stop time for everybody. */
+    host->timers_now = host->timer_ns == time_ns ? host->timers_now + 1 : 0;
+    host->timer_ns = time_ns;
+    check(host->timers_now < HOST_TIMERS_NOW_MAX);
     struct node_in in = {.kind = NODE_IN_DEADLINE};
     host_input(host, &in);
 }
@@ -166,14 +176,16 @@ static void bind_standing(struct host *host, uint32_t name, uint16_t port)
 
 void host_command(struct net *net, struct host *host, const struct node_in *in)
 {
-    struct net_event event = {.kind = NET_COMMAND, .place = host->place, .link = NET_NONE, .number = in->kind};
+    struct net_event event = {
+        .kind = NET_COMMAND, .place = host->place, .link = NET_NONE, .number = in->kind};
     world_tell(net, &event);
     if (!running(host))
         return;
     struct node_in copy = *in;
     if (in->kind == NODE_IN_SERVE_STUN) {
         bind_standing(host, NODE_SOCKET_STUN, in->serve_stun.count > 0 ? in->serve_stun.port : 0);
-        bind_standing(host, NODE_SOCKET_STUN_ALTERNATE, in->serve_stun.count > 0 ? in->serve_stun.alternate_port : 0);
+        bind_standing(host, NODE_SOCKET_STUN_ALTERNATE,
+                      in->serve_stun.count > 0 ? in->serve_stun.alternate_port : 0);
     }
     host_input(host, &copy);
 }
@@ -182,7 +194,8 @@ void net_node_seed(const struct net *net, uint32_t place, uint8_t seed[static RA
 {
     check(place < net->place_count && net->places[place].host != NULL);
     const struct place *at = &net->places[place];
-    /* "node/<name>" for the first start, then with the number of the start: no two starts share a seed. */
+    /* "node/<name>" for the first start, then with the number of the start: no two starts share a
+     * seed. */
     char name[NET_NAME_MAX + 32] = "node/";
     size_t size = 5;
     size_t name_size = strlen(at->name);

@@ -1,7 +1,8 @@
-/* Tests of hosts with nodes of the core: a STUN server and a client that discovers, over the whole network. */
+/* Tests of hosts with nodes of the core: a STUN server and a client that discovers, over the whole
+ * network. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -42,7 +43,8 @@ static void observe(void *context, const struct net_event *event)
         seen->longest_line = length;
 }
 
-static struct net *make(struct seen *seen, const struct nat_config *nat, bool tracing, uint32_t *client)
+static struct net *make(struct seen *seen, const struct nat_config *nat, bool tracing,
+                        uint32_t *client)
 {
     struct net_config config = {.crypto = &crypto_real, .digesting = true, .tracing = tracing};
     config.observe = observe;
@@ -52,9 +54,11 @@ static struct net *make(struct seen *seen, const struct nat_config *nat, bool tr
     struct net *net = net_new(&config);
     seen->net = net;
     struct net_router router = {.nat = nat, .up.latency_ns = 10 * MS, .down.latency_ns = 10 * MS};
-    uint32_t server = net_add_host(net, "s1", &(struct net_host){.addresses = 2, .limits = &node_limits_server});
+    uint32_t server =
+        net_add_host(net, "s1", &(struct net_host){.addresses = 2, .limits = &node_limits_server});
     uint32_t home = net_add_router(net, "home", &router);
-    *client = net_add_host(net, "alice", &(struct net_host){.behind = home, .limits = &node_limits_client});
+    *client = net_add_host(net, "alice",
+                           &(struct net_host){.behind = home, .limits = &node_limits_client});
     net_schedule_serve_stun(net, 0, server);
     net_schedule_discover(net, SECOND, *client, ADDR_V4, &server, 1);
     return net;
@@ -125,10 +129,12 @@ static void test_crash_and_restart(void **state)
     uint8_t first[RANDOM_SEED_SIZE];
     uint8_t second[RANDOM_SEED_SIZE];
     net_node_seed(net, client, first);
-    net_schedule_fault(net, SECOND + 15 * MS, &(struct net_fault){.kind = NET_FAULT_CRASH, .place = client});
+    net_schedule_fault(net, SECOND + 15 * MS,
+                       &(struct net_fault){.kind = NET_FAULT_CRASH, .place = client});
     net_run_until(net, 100 * SECOND);
     assert_int_equal(seen.discoveries, 0);
-    net_schedule_fault(net, 100 * SECOND, &(struct net_fault){.kind = NET_FAULT_RESTART, .place = client});
+    net_schedule_fault(net, 100 * SECOND,
+                       &(struct net_fault){.kind = NET_FAULT_RESTART, .place = client});
     net_schedule_discover(net, 101 * SECOND, client, ADDR_V4, &server, 1);
     net_run_until(net, 300 * SECOND);
     assert_int_equal(seen.discoveries, 1);
@@ -146,10 +152,12 @@ static void test_suspend_and_resume(void **state)
     struct seen seen;
     uint32_t client;
     struct net *net = make(&seen, &nat, false, &client);
-    net_schedule_fault(net, SECOND + 15 * MS, &(struct net_fault){.kind = NET_FAULT_SUSPEND, .place = client});
+    net_schedule_fault(net, SECOND + 15 * MS,
+                       &(struct net_fault){.kind = NET_FAULT_SUSPEND, .place = client});
     net_run_until(net, 1000 * SECOND);
     assert_int_equal(seen.discoveries, 0);
-    net_schedule_fault(net, 1000 * SECOND, &(struct net_fault){.kind = NET_FAULT_RESUME, .place = client});
+    net_schedule_fault(net, 1000 * SECOND,
+                       &(struct net_fault){.kind = NET_FAULT_RESUME, .place = client});
     net_run_until(net, 2000 * SECOND);
     assert_int_equal(seen.discoveries, 1);
     net_free(net);
@@ -165,9 +173,11 @@ static void test_udp_blocked_by_a_firewall(void **state)
     struct firewall_config firewall = firewall_config_default();
     firewall.stateful = false;
     firewall.default_allow = false;
-    uint32_t server = net_add_host(net, "s1", &(struct net_host){.addresses = 2, .limits = &node_limits_server});
+    uint32_t server =
+        net_add_host(net, "s1", &(struct net_host){.addresses = 2, .limits = &node_limits_server});
     uint32_t wall = net_add_router(net, "wall", &(struct net_router){.firewall = &firewall});
-    uint32_t client = net_add_host(net, "bob", &(struct net_host){.behind = wall, .limits = &node_limits_client});
+    uint32_t client =
+        net_add_host(net, "bob", &(struct net_host){.behind = wall, .limits = &node_limits_client});
     net_schedule_serve_stun(net, 0, server);
     net_schedule_discover(net, SECOND, client, ADDR_V6, &server, 1);
     net_run_until(net, 300 * SECOND);

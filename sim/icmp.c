@@ -23,8 +23,8 @@ bool icmp_may_answer(const struct packet *cause)
     return !packet_is_icmp_error(cause) && cause->offset == 0 && addr_is_unicast(&cause->source);
 }
 
-void icmp_make_error(struct packet_pool *pool, struct packet *error, const struct packet *cause, enum packet_icmp kind,
-                     uint32_t mtu, const struct addr *source)
+void icmp_make_error(struct packet_pool *pool, struct packet *error, const struct packet *cause,
+                     enum packet_icmp kind, uint32_t mtu, const struct addr *source)
 {
     check(kind >= PACKET_ICMP_UNREACHABLE_NET && kind <= PACKET_ICMP_TIME_EXCEEDED);
     check(source->family == cause->source.family);
@@ -67,7 +67,8 @@ void icmp_read_quote(const struct packet *error, struct packet_quote *quote)
     memcpy(quote, error->buffer->bytes, sizeof *quote);
 }
 
-void icmp_write_quote(struct packet_pool *pool, struct packet *error, const struct packet_quote *quote)
+void icmp_write_quote(struct packet_pool *pool, struct packet *error,
+                      const struct packet_quote *quote)
 {
     check(packet_is_icmp_error(error) && error->buffer != NULL);
     if (error->buffer->references > 1) {

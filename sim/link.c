@@ -31,14 +31,17 @@ void link_set(struct link_way *way, const struct link_config *config)
     if (config->burst_enter_ppm == 0)
         way->bad = false;
     way->impaired = link_needs_draws(config);
-    way->ideal = !way->impaired && config->latency_ns == 0 && config->rate_bps == 0;
+    way->plain = !way->impaired && config->rate_bps == 0 && !config->jitter_reorders;
+    way->ideal = way->plain && config->latency_ns == 0;
 }
 
-void link_draws_init(struct link_draws *draws, const uint8_t seed[static RANDOM_SEED_SIZE], const char *name)
+void link_draws_init(struct link_draws *draws, const uint8_t seed[static RANDOM_SEED_SIZE],
+                     const char *name)
 {
     static const char *const purposes[LINK_DRAWS] = {
-        [LINK_DRAW_LOSS] = "loss",           [LINK_DRAW_BURST] = "burst",     [LINK_DRAW_JITTER] = "jitter",
-        [LINK_DRAW_DUPLICATE] = "duplicate", [LINK_DRAW_REORDER] = "reorder", [LINK_DRAW_CORRUPT] = "corrupt",
+        [LINK_DRAW_LOSS] = "loss",       [LINK_DRAW_BURST] = "burst",
+        [LINK_DRAW_JITTER] = "jitter",   [LINK_DRAW_DUPLICATE] = "duplicate",
+        [LINK_DRAW_REORDER] = "reorder", [LINK_DRAW_CORRUPT] = "corrupt",
     };
     for (unsigned i = 0; i < LINK_DRAWS; i++) {
         char full[LINK_NAME_SIZE];
@@ -66,7 +69,8 @@ static bool lost_in_burst(struct link_way *way)
     if (config->burst_enter_ppm == 0)
         return false;
     struct random_stream *stream = &way->draws->stream[LINK_DRAW_BURST];
-    bool change = random_chance(stream, way->bad ? config->burst_leave_ppm : config->burst_enter_ppm);
+    bool change =
+        random_chance(stream, way->bad ? config->burst_leave_ppm : config->burst_enter_ppm);
     bool loses = random_chance(stream, config->burst_loss_ppm);
     if (change)
         way->bad = !way->bad;
@@ -94,9 +98,11 @@ static uint64_t serialise(struct link_way *way, uint64_t now_ns, uint32_t size)
     if (config->rate_bps == 0)
         return now_ns;
     uint64_t start_ns = way->busy_until_ns > now_ns ? way->busy_until_ns : now_ns;
-    uint64_t queue_ns = (uint64_t)config->queue_bytes * BITS_PER_BYTE * NS_PER_SECOND / config->rate_bps;
+    uint64_t queue_ns =
+        (uint64_t)config->queue_bytes * BITS_PER_BYTE * NS_PER_SECOND / config->rate_bps;
     uint64_t send_ns = (uint64_t)size * BITS_PER_BYTE * NS_PER_SECOND / config->rate_bps;
-    /* The packet that is on the wire now is no longer in the queue, but its rest counts; that is a packet's error. */
+    /* The packet that is on the wire now is no longer in the queue, but its rest counts; that is a
+     * packet's error. */
     if (start_ns > now_ns && start_ns - now_ns + send_ns > queue_ns)
         return UINT64_MAX;
     way->busy_until_ns = start_ns + send_ns;

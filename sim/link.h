@@ -1,7 +1,7 @@
 /*
- * One direction of a link: what happens to a packet between the moment it is handed to the wire and the moment, or the
- * moments, at which it comes out. A function of its parameters, its own state and its own random streams; it holds no
- * packets and knows no nodes.
+ * One direction of a link: what happens to a packet between the moment it is handed to the wire and
+ * the moment, or the moments, at which it comes out. A function of its parameters, its own state
+ * and its own random streams; it holds no packets and knows no nodes.
  */
 #ifndef WARREN_SIM_LINK_H
 #define WARREN_SIM_LINK_H
@@ -13,12 +13,13 @@
 
 enum {
     LINK_MTU_DEFAULT = 1500,
-    LINK_MTU_MIN = 576,      /* no link carries less; IPv6 needs 1280 (RFC 8200, section 5) */
+    LINK_MTU_MIN = 576, /* no link carries less; IPv6 needs 1280 (RFC 8200, section 5) */
     LINK_QUEUE_DEFAULT = 65536,
     LINK_QUEUE_MAX = 1 << 30,
 };
 
-/* How jitter is spread over [0, jitter_ns]; the sum of four uniform draws stands in for a bell, in integers. */
+/* How jitter is spread over [0, jitter_ns]; the sum of four uniform draws stands in for a bell, in
+ * integers. */
 enum link_jitter {
     LINK_JITTER_UNIFORM = 0,
     LINK_JITTER_BELL = 1,
@@ -34,27 +35,29 @@ enum link_loss {
 };
 
 /*
- * The parameters of one direction. All zero is an ideal wire with the default MTU. Probabilities are parts per million
- * of the packets.
+ * The parameters of one direction. All zero is an ideal wire with the default MTU. Probabilities
+ * are parts per million of the packets.
  */
 struct link_config {
     uint64_t latency_ns;
-    uint64_t jitter_ns;           /* at most this much is added */
-    uint64_t reorder_hold_ns;     /* a packet that is reordered is held back this much longer */
-    uint64_t rate_bps;            /* bits per second of IP packets; 0: unlimited */
-    uint32_t queue_bytes;         /* waiting for the wire, where the rate is limited; 0: LINK_QUEUE_DEFAULT */
-    uint32_t mtu;                 /* largest IP packet in bytes; 0: LINK_MTU_DEFAULT */
-    uint32_t loss_ppm;            /* independent loss (Bernoulli) */
-    uint32_t burst_enter_ppm;     /* Gilbert and Elliott's two states: from good to bad, drawn for every packet */
-    uint32_t burst_leave_ppm;     /* from bad to good; 0 with a non-zero burst_enter_ppm: it never ends */
-    uint32_t burst_loss_ppm;      /* loss while in the bad state; 0: everything */
-    uint32_t duplicate_ppm;       /* a second copy, with its own jitter */
-    uint32_t reorder_ppm;         /* held back, so that later packets pass it */
-    uint32_t corrupt_ppm;         /* one bit of the payload flips */
-    uint8_t jitter;               /* enum link_jitter */
-    bool jitter_reorders;         /* false: a packet never passes an earlier one through jitter alone */
-    bool corrupt_undetected;      /* the flipped bit slips through the checksum and is delivered */
-    bool mtu_black_hole;          /* what is too big vanishes; false: fragmented, or refused with an ICMP error */
+    uint64_t jitter_ns;       /* at most this much is added */
+    uint64_t reorder_hold_ns; /* a packet that is reordered is held back this much longer */
+    uint64_t rate_bps;        /* bits per second of IP packets; 0: unlimited */
+    uint32_t queue_bytes;     /* that wait where the rate is limited; 0: LINK_QUEUE_DEFAULT */
+    uint32_t mtu;             /* largest IP packet in bytes; 0: LINK_MTU_DEFAULT */
+    uint32_t loss_ppm;        /* independent loss (Bernoulli) */
+    uint32_t burst_enter_ppm; /* Gilbert and Elliott's two states: from good to bad, drawn for every
+                                 packet */
+    uint32_t burst_leave_ppm; /* from bad to good; 0: a burst never ends */
+    uint32_t burst_loss_ppm;  /* loss while in the bad state; 0: everything */
+    uint32_t duplicate_ppm;   /* a second copy, with its own jitter */
+    uint32_t reorder_ppm;     /* held back, so that later packets pass it */
+    uint32_t corrupt_ppm;     /* one bit of the payload flips */
+    uint8_t jitter;           /* enum link_jitter */
+    bool jitter_reorders;     /* false: a packet never passes an earlier one through jitter alone */
+    bool corrupt_undetected;  /* the flipped bit slips through the checksum and is delivered */
+    bool mtu_black_hole; /* what is too big vanishes; false: fragmented, or refused with an ICMP
+                                error */
 };
 
 enum link_purpose {
@@ -67,7 +70,8 @@ enum link_purpose {
     LINK_DRAWS
 };
 
-/* One random stream for each purpose: changing one impairment leaves the draws of the others where they were. */
+/* One random stream for each purpose: changing one impairment leaves the draws of the others where
+ * they were. */
 struct link_draws {
     struct random_stream stream[LINK_DRAWS];
 };
@@ -77,30 +81,42 @@ enum { LINK_NAME_SIZE = 192 };
 
 struct link_way {
     struct link_config config;
-    struct link_draws *draws;   /* the owner's; NULL until an impairment needs them */
-    uint64_t busy_until_ns;     /* when the wire has sent all that waits */
-    uint64_t last_arrival_ns;   /* of the packets in order */
-    bool ideal;                 /* passes everything on at once */
-    bool impaired;              /* something has to be drawn */
-    bool bad;                   /* the state of burst loss */
+    struct link_draws *draws; /* the owner's; NULL until an impairment needs them */
+    uint64_t busy_until_ns;   /* when the wire has sent all that waits */
+    uint64_t last_arrival_ns; /* of the packets in order */
+    bool ideal;               /* passes everything on at once */
+    bool plain;               /* has latency, and nothing else */
+    bool impaired;            /* something has to be drawn */
+    bool bad;                 /* the state of burst loss */
     bool down;
 };
 
 /* What became of one packet. */
 struct link_outcome {
-    uint64_t arrival_ns[2];  /* absolute */
-    uint32_t copies;         /* 0, 1 or 2 */
-    uint32_t corrupt_draw;   /* which bit, modulo the payload's bits; only where `corrupt` */
-    bool corrupt;            /* the first copy */
-    uint8_t lost;            /* enum link_loss, LINK_KEPT unless copies is 0 */
+    uint64_t arrival_ns[2]; /* absolute */
+    uint32_t copies;        /* 0, 1 or 2 */
+    uint32_t corrupt_draw;  /* which bit, modulo the payload's bits; only where `corrupt` */
+    bool corrupt;           /* the first copy */
+    uint8_t lost;           /* enum link_loss, LINK_KEPT unless copies is 0 */
 };
 
-/* Takes over the parameters, with defaults filled in; keeps the state. Counts as no packet and draws nothing. */
+/* Takes over the parameters, with defaults filled in; keeps the state. Counts as no packet and
+ * draws nothing. */
 void link_set(struct link_way *way, const struct link_config *config);
 /* True when link_pass() will draw, so that `draws` has to be there. */
 bool link_needs_draws(const struct link_config *config);
 /* Derives the streams of the direction named "from>to" from the root seed. */
-void link_draws_init(struct link_draws *draws, const uint8_t seed[static RANDOM_SEED_SIZE], const char *name);
+void link_draws_init(struct link_draws *draws, const uint8_t seed[static RANDOM_SEED_SIZE],
+                     const char *name);
+/* link_pass() for a direction that is plain and not down: when the one copy comes out. */
+static inline uint64_t link_pass_plain(struct link_way *way, uint64_t now_ns)
+{
+    uint64_t at_ns = now_ns + way->config.latency_ns;
+    /* The latency may have been longer a moment ago. */
+    at_ns = at_ns > way->last_arrival_ns ? at_ns : way->last_arrival_ns;
+    way->last_arrival_ns = at_ns;
+    return at_ns;
+}
 /* Hands one packet of `size` bytes to the wire. */
 void link_pass(struct link_way *way, uint64_t now_ns, uint32_t size, struct link_outcome *outcome);
 

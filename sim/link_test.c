@@ -1,7 +1,7 @@
 /* Tests of what one direction of a link does, each parameter by itself. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -32,8 +32,8 @@ struct tally {
     uint32_t lost[5];
     uint32_t twice;
     uint32_t corrupt;
-    uint32_t overtaken;    /* came out before an earlier one */
-    uint64_t least_ns;     /* of the delays */
+    uint32_t overtaken; /* came out before an earlier one */
+    uint64_t least_ns;  /* of the delays */
     uint64_t most_ns;
     uint64_t sum_ns;
     uint32_t longest_loss; /* packets in a row */
@@ -98,10 +98,14 @@ static void test_jitter_keeps_order_unless_it_may_not(void **state)
     assert_int_equal(t.overtaken, 0);
     assert_in_range(t.least_ns, 5 * MS, 6 * MS);
     assert_in_range(t.most_ns, 8 * MS, 9 * MS);
-    run(&(struct link_config){.latency_ns = 5 * MS, .jitter_ns = 4 * MS, .jitter_reorders = true}, &t);
+    run(&(struct link_config){.latency_ns = 5 * MS, .jitter_ns = 4 * MS, .jitter_reorders = true},
+        &t);
     assert_in_range(t.overtaken, PACKETS / 4, PACKETS);
     assert_in_range(t.sum_ns / PACKETS, 6950000, 7050000); /* the middle of 5 to 9 ms */
-    run(&(struct link_config){.jitter_ns = 4 * MS, .jitter = LINK_JITTER_BELL, .jitter_reorders = true}, &t);
+    run(&(struct link_config){.jitter_ns = 4 * MS,
+                              .jitter = LINK_JITTER_BELL,
+                              .jitter_reorders = true},
+        &t);
     assert_in_range(t.sum_ns / PACKETS, 1950000, 2050000);
     assert_in_range(t.most_ns, 3 * MS, 4 * MS);
 }
@@ -117,7 +121,10 @@ static const struct rate_row rate_table[] = {
     {{.loss_ppm = 100000}, 1800, 2200, LOST},
     {{.loss_ppm = 1000000}, PACKETS, PACKETS, LOST},
     /* In the bad state a share of 1/(1+9) of the time, and half of that is lost. */
-    {{.burst_enter_ppm = 10000, .burst_leave_ppm = 90000, .burst_loss_ppm = 500000}, 750, 1250, BURST},
+    {{.burst_enter_ppm = 10000, .burst_leave_ppm = 90000, .burst_loss_ppm = 500000},
+     750,
+     1250,
+     BURST},
     {{.duplicate_ppm = 50000}, 860, 1140, TWICE},
     {{.corrupt_ppm = 20000}, 310, 490, CORRUPT},
     /* Held back for 1.5 packets, so that each is passed by one. */

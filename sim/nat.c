@@ -126,6 +126,19 @@ static enum nat_verdict choose_port(struct nat *nat, const struct passage *passa
 }
 
 /*
+ * In whose name permissions stand: the internal endpoint's, or the mapping's, which is written as
+ * the address of no family that holds its index. (Overloading mappings share external endpoints.)
+ */
+static struct addr permit_owner(const struct nat *nat, uint32_t index)
+{
+    if (nat->config.scope == NAT_SCOPE_ENDPOINT)
+        return nat_entry_at(nat, index)->inside;
+    struct addr owner = {.family = ADDR_NONE};
+    memcpy(owner.ip, &index, sizeof index);
+    return owner;
+}
+
+/*
  * A mapping for an outbound packet. `fresh`: the endpoint has its mapping, but the 5-tuple that
  * this packet would get belongs to somebody else, so it gets a mapping for its remote alone.
  */
@@ -152,6 +165,7 @@ static enum nat_verdict make_mapping(struct nat *nat, const struct passage *pass
     entry->inside = passage->inside;
     entry->remote = fresh ? passage->remote : ask.key;
     entry->subscriber = subscriber;
+    entry->owner = permit_owner(nat, index);
     enum nat_verdict verdict = choose_port(nat, passage, &ask, subscriber, entry);
     if (verdict != NAT_PASS) {
         nat_entry_drop(nat, index);
@@ -211,10 +225,8 @@ static bool note_outbound(struct nat *nat, const struct passage *passage, uint32
         touch(nat, &nat->flows, flow, passage);
     }
     if (nat->permits) {
-        bool shared = nat->config.scope == NAT_SCOPE_ENDPOINT;
         struct addr remote = remote_part(&passage->remote, nat->config.filtering);
-        flow = nat_flow_put(nat, NAT_PERMIT, protocol, shared ? &entry->inside : &entry->outside,
-                            &remote, shared ? NAT_NONE : index);
+        flow = nat_flow_put(nat, NAT_PERMIT, protocol, &entry->owner, &remote, index);
         if (flow == NAT_NONE)
             return false;
         touch(nat, &nat->flows, flow, passage);
@@ -259,12 +271,11 @@ static enum nat_verdict leave(struct nat *nat, const struct passage *passage, ui
 
 /* Inbound. */
 
-static uint32_t find_permit(const struct nat *nat, uint8_t protocol, const struct addr *inside,
-                            const struct addr *outside, const struct addr *remote)
+static uint32_t find_permit(const struct nat *nat, uint8_t protocol, const struct addr *owner,
+                            const struct addr *remote)
 {
-    bool shared = nat->config.scope == NAT_SCOPE_ENDPOINT;
     struct addr part = remote_part(remote, nat->config.filtering);
-    return nat_flow_find(nat, NAT_PERMIT, protocol, shared ? inside : outside, &part);
+    return nat_flow_find(nat, NAT_PERMIT, protocol, owner, &part);
 }
 
 static bool admits(const struct nat *nat, uint32_t index, const struct addr *remote)
@@ -274,8 +285,7 @@ static bool admits(const struct nat *nat, uint32_t index, const struct addr *rem
     if (depth == NAT_FILTERING_EIF)
         return true;
     if (nat->permits)
-        return find_permit(nat, entry->record.protocol, &entry->inside, &entry->outside, remote) !=
-               NAT_NONE;
+        return find_permit(nat, entry->record.protocol, &entry->owner, remote) != NAT_NONE;
     struct addr sent_to = remote_part(&entry->remote, depth);
     struct addr from = remote_part(remote, depth);
     return addr_equal(&sent_to, &from);
@@ -364,11 +374,12 @@ static void poison(struct nat *nat, const struct passage *passage)
 
 /* Refreshes the sessions that an admitted packet belongs to. */
 static void refresh_inbound(struct nat *nat, const struct passage *passage,
-                            const struct addr *inside)
+                            uint32_t index)
 {
     uint32_t flow = NAT_NONE;
     if (nat->permits) {
-        flow = find_permit(nat, passage->protocol, inside, &passage->outside, &passage->remote);
+        const struct addr *owner = &nat_entry_at(nat, index)->owner;
+        flow = find_permit(nat, passage->protocol, owner, &passage->remote);
         if (flow != NAT_NONE)
             touch(nat, &nat->flows, flow, passage);
     }
@@ -395,7 +406,7 @@ static enum nat_verdict enter_mapped(struct nat *nat, const struct passage *pass
     if (!note_inbound(nat, passage, index))
         return NAT_DROP_TABLE_FULL;
     *inside = nat_entry_at(nat, index)->inside;
-    refresh_inbound(nat, passage, inside);
+    refresh_inbound(nat, passage, index);
     touch(nat, &nat->entries, index, passage);
     return NAT_PASS;
 }
@@ -410,8 +421,7 @@ static enum nat_verdict enter_fixed(struct nat *nat, const struct passage *passa
     const struct addr *address = &nat_subscriber_at(nat, owner)->inside;
     struct addr endpoint = addr_with_port(*address, passage->outside.port);
     if (nat->permits) {
-        uint32_t flow = find_permit(nat, passage->protocol, &endpoint, &passage->outside,
-                                    &passage->remote);
+        uint32_t flow = find_permit(nat, passage->protocol, &endpoint, &passage->remote);
         if (flow == NAT_NONE)
             return NAT_DROP_FILTERED;
         touch(nat, &nat->flows, flow, passage);
@@ -450,10 +460,9 @@ static enum nat_verdict leave_fixed(struct nat *nat, const struct passage *passa
     *outside = addr_with_port(*nat_pool_at(nat, address), passage->inside.port);
     if (!nat->permits)
         return NAT_PASS;
-    bool shared = nat->config.scope == NAT_SCOPE_ENDPOINT;
     struct addr remote = remote_part(&passage->remote, nat->config.filtering);
-    uint32_t flow = nat_flow_put(nat, NAT_PERMIT, passage->protocol,
-                                 shared ? &passage->inside : outside, &remote, NAT_NONE);
+    uint32_t flow = nat_flow_put(nat, NAT_PERMIT, passage->protocol, &passage->inside, &remote,
+                                 NAT_NONE);
     if (flow == NAT_NONE)
         return NAT_DROP_TABLE_FULL;
     touch(nat, &nat->flows, flow, passage);

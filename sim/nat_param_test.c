@@ -171,6 +171,36 @@ static void test_presets(void **state)
     }
 }
 
+static void test_config_problems(void **state)
+{
+    (void)state;
+    const struct nat_config good = nat_config_default();
+    assert_null(nat_config_problem(&good));
+    struct nat_config bad[16];
+    for (size_t i = 0; i < 16; i++)
+        bad[i] = good;
+    bad[0].idle_ns = 0;
+    bad[1].tcp_idle_ns = 0;
+    bad[2].icmp_idle_ns = 0;
+    bad[3].port_low = 0;
+    bad[4].port_high = 65536;
+    bad[5].port_high = 1023;
+    bad[6].step = 0;
+    bad[7].block = 0;
+    bad[8].block = 65000;
+    bad[9].pool = 0;
+    bad[10].capacity = 0;
+    bad[11].sessions = 0;
+    bad[12].mapping = 3;
+    bad[13].session = NAT_SESSION_COUNT;
+    bad[14].contiguity = true;
+    bad[14].ports = NAT_PORTS_OVERLOADED;
+    bad[15].port_low = 500;
+    bad[15].port_high = 1000;
+    for (size_t i = 0; i < 16; i++)
+        assert_non_null(nat_config_problem(&bad[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_word_distance),
         cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_config_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,7 @@ struct nat_entry {
     struct addr inside;
     struct addr outside;
     struct addr remote; /* the part of the remote that the mapping depends on; the rest is zero */
+    struct addr owner;  /* in whose name permissions stand */
     uint32_t address;   /* index of the external address in the pool */
     uint32_t subscriber;
     uint32_t inside_next;
@@ -100,7 +101,7 @@ struct nat_entry {
 };
 
 enum nat_flow_kind {
-    NAT_PERMIT, /* owner: inside or outside endpoint, by scope; remote as far as the filter looks */
+    NAT_PERMIT, /* owner: inside endpoint or mapping, by scope; remote: what the filter looks at */
     NAT_CLAIM,  /* owner: outside endpoint; the 5-tuple is that of `entry`, or poisoned */
     NAT_PATH,   /* owner: inside endpoint; packets to the remote leave by `entry` */
 };

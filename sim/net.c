@@ -16,7 +16,7 @@ void *world_grow(void *items, size_t count, size_t item_size)
     return memory;
 }
 
-/* ---- Packets on the move -------------------------------------------------------------------------------------------- */
+/* ---- Packets on the move --------------------------------------------------------------------- */
 
 void world_tell(struct net *net, struct net_event *event)
 {
@@ -24,18 +24,6 @@ void world_tell(struct net *net, struct net_event *event)
         return;
     event->now_ns = net->engine.now_ns;
     net->config.observe(net->config.context, event);
-}
-
-void world_show(struct net *net, enum net_event_kind kind, uint32_t place, uint32_t link, const struct packet *packet)
-{
-    if (kind == NET_SENT)
-        net->counts.sent++;
-    else if (kind == NET_FORWARDED)
-        net->counts.forwarded++;
-    if (net->config.observe == NULL)
-        return;
-    struct net_event event = {.kind = kind, .place = place, .link = link, .packet = packet};
-    world_tell(net, &event);
 }
 
 void world_drop(struct net *net, uint32_t place, uint32_t link, enum net_drop drop, uint8_t detail,
@@ -74,7 +62,7 @@ void world_arrive(struct net *net, uint32_t port, const struct packet *packet)
         grow_arrivals(net);
     uint32_t at = (net->arrival_head + net->arrival_count++) & (net->arrival_capacity - 1);
     net->arrivals[at].port = port;
-    net->arrivals[at].packet = *packet;
+    net->arrivals[at].packet = packet_park(&net->pool, packet);
 }
 
 static enum net_drop drop_of_loss(enum link_loss lost)
@@ -91,10 +79,32 @@ static enum net_drop drop_of_loss(enum link_loss lost)
     }
 }
 
-static void schedule_delivery(struct net *net, uint32_t port, uint64_t at_ns, const struct packet *packet)
+static void schedule_delivery(struct net *net, uint32_t port, uint64_t at_ns,
+                              const struct packet *packet)
 {
     uint32_t parked = packet_park(&net->pool, packet);
     engine_schedule(&net->engine, at_ns, ENGINE_DELIVERY, net->ports[port].place, port, parked);
+}
+
+static void transmit_impaired(struct net *net, uint32_t port, struct packet *packet)
+{
+    struct port *from = &net->ports[port];
+    struct link_outcome outcome;
+    link_pass(&from->way, net->engine.now_ns, packet_wire_size(packet), &outcome);
+    if (outcome.copies == 0) {
+        world_drop(net, from->place, port / 2, drop_of_loss(outcome.lost), 0, packet);
+        return;
+    }
+    /* The second copy takes its reference before the first one's bytes are changed. */
+    struct packet second = *packet;
+    if (outcome.copies == 2)
+        packet_buffer_hold(second.buffer);
+    if (outcome.corrupt)
+        packet_corrupt(&net->pool, packet, outcome.corrupt_draw,
+                       from->way.config.corrupt_undetected);
+    schedule_delivery(net, port ^ 1, outcome.arrival_ns[0], packet);
+    if (outcome.copies == 2)
+        schedule_delivery(net, port ^ 1, outcome.arrival_ns[1], &second);
 }
 
 void world_transmit(struct net *net, uint32_t port, struct packet *packet)
@@ -110,21 +120,11 @@ void world_transmit(struct net *net, uint32_t port, struct packet *packet)
         world_arrive(net, port ^ 1, packet);
         return;
     }
-    struct link_outcome outcome;
-    link_pass(&from->way, net->engine.now_ns, packet_wire_size(packet), &outcome);
-    if (outcome.copies == 0) {
-        world_drop(net, from->place, port / 2, drop_of_loss(outcome.lost), 0, packet);
+    if (from->way.plain && !from->way.down) {
+        schedule_delivery(net, port ^ 1, link_pass_plain(&from->way, net->engine.now_ns), packet);
         return;
     }
-    /* The second copy takes its reference before the first one's bytes are changed. */
-    struct packet second = *packet;
-    if (outcome.copies == 2)
-        packet_buffer_hold(second.buffer);
-    if (outcome.corrupt)
-        packet_corrupt(&net->pool, packet, outcome.corrupt_draw, from->way.config.corrupt_undetected);
-    schedule_delivery(net, port ^ 1, outcome.arrival_ns[0], packet);
-    if (outcome.copies == 2)
-        schedule_delivery(net, port ^ 1, outcome.arrival_ns[1], &second);
+    transmit_impaired(net, port, packet);
 }
 
 /* A packet comes out of the wire at a port. A direction that was cut meanwhile has lost it. */
@@ -144,18 +144,19 @@ static void arrive(struct net *net, uint32_t port, struct packet *packet)
         host_receive(net, place->host, port, packet);
 }
 
-/* All packets that ideal links pass on within this event; their hops bound how many there can be. */
+/* All packets that ideal links pass on within this event; their hops bound how many there are. */
 static void settle(struct net *net)
 {
     while (net->arrival_count > 0) {
         struct arrival next = net->arrivals[net->arrival_head];
         net->arrival_head = (net->arrival_head + 1) & (net->arrival_capacity - 1);
         net->arrival_count--;
-        arrive(net, next.port, &next.packet);
+        arrive(net, next.port, packet_at(&net->pool, next.packet));
+        packet_unpark(&net->pool, next.packet);
     }
 }
 
-/* ---- The timeline --------------------------------------------------------------------------------------------------- */
+/* ---- The timeline ---------------------------------------------------------------------------- */
 
 static uint32_t new_timeline(struct net *net)
 {
@@ -164,7 +165,8 @@ static uint32_t new_timeline(struct net *net)
     if (net->timeline_count == net->timeline_capacity) {
         net->timeline_capacity = net->timeline_capacity == 0 ? 16 : 2 * net->timeline_capacity;
         net->timeline = world_grow(net->timeline, net->timeline_capacity, sizeof *net->timeline);
-        net->timeline_free = world_grow(net->timeline_free, net->timeline_capacity, sizeof *net->timeline_free);
+        net->timeline_free =
+            world_grow(net->timeline_free, net->timeline_capacity, sizeof *net->timeline_free);
     }
     return net->timeline_count++;
 }
@@ -174,8 +176,8 @@ static void schedule(struct net *net, uint64_t at_ns, const struct timeline *ent
     check(entry->place < net->place_count);
     uint32_t index = new_timeline(net);
     net->timeline[index] = *entry;
-    engine_schedule(&net->engine, at_ns, entry->is_fault ? ENGINE_FAULT : ENGINE_COMMAND, entry->place,
-                    entry->is_fault ? WORLD_FAULT : WORLD_COMMAND, index);
+    engine_schedule(&net->engine, at_ns, entry->is_fault ? ENGINE_FAULT : ENGINE_COMMAND,
+                    entry->place, entry->is_fault ? WORLD_FAULT : WORLD_COMMAND, index);
 }
 
 void net_schedule_fault(struct net *net, uint64_t at_ns, const struct net_fault *fault)
@@ -194,7 +196,8 @@ void net_schedule_command(struct net *net, uint64_t at_ns, uint32_t host, const 
 
 void net_schedule_serve_stun(struct net *net, uint64_t at_ns, uint32_t host)
 {
-    struct node_in in = {.kind = NODE_IN_SERVE_STUN, .serve_stun = {.port = 3478, .alternate_port = 3479}};
+    struct node_in in = {.kind = NODE_IN_SERVE_STUN,
+                         .serve_stun = {.port = 3478, .alternate_port = 3479}};
     for (unsigned family = 0; family < 2; family++) {
         for (uint32_t i = 0; i < 2; i++) {
             struct addr address = net_address(net, host, family == 0 ? ADDR_V4 : ADDR_V6, i);
@@ -205,8 +208,8 @@ void net_schedule_serve_stun(struct net *net, uint64_t at_ns, uint32_t host)
     net_schedule_command(net, at_ns, host, &in);
 }
 
-void net_schedule_discover(struct net *net, uint64_t at_ns, uint32_t host, uint8_t family, const uint32_t *servers,
-                           uint32_t count)
+void net_schedule_discover(struct net *net, uint64_t at_ns, uint32_t host, uint8_t family,
+                           const uint32_t *servers, uint32_t count)
 {
     check(count >= 1 && count <= NODE_DISCOVER_SERVERS);
     struct node_in in = {.kind = NODE_IN_DISCOVER, .discover = {.count = count}};
@@ -217,10 +220,11 @@ void net_schedule_discover(struct net *net, uint64_t at_ns, uint32_t host, uint8
     net_schedule_command(net, at_ns, host, &in);
 }
 
-void net_schedule_call(struct net *net, uint64_t at_ns, uint32_t place, net_call *call, void *context,
-                       uint64_t argument)
+void net_schedule_call(struct net *net, uint64_t at_ns, uint32_t place, net_call *call,
+                       void *context, uint64_t argument)
 {
-    struct timeline entry = {.place = place, .call = call, .context = context, .argument = argument};
+    struct timeline entry = {
+        .place = place, .call = call, .context = context, .argument = argument};
     schedule(net, at_ns, &entry);
 }
 
@@ -276,7 +280,7 @@ static void apply_fault(struct net *net, const struct net_fault *fault)
     }
 }
 
-/* ---- Running -------------------------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 uint64_t net_now(const struct net *net)
 {
@@ -317,12 +321,10 @@ bool net_step(struct net *net)
     case WORLD_COMMAND:
         run_timeline(net, event.which);
         break;
-    default: {
-        struct packet packet;
-        packet_unpark(&net->pool, event.which, &packet);
-        arrive(net, event.what, &packet);
+    default:
+        arrive(net, event.what, packet_at(&net->pool, event.which));
+        packet_unpark(&net->pool, event.which);
         break;
-    }
     }
     settle(net);
     return true;
@@ -365,7 +367,7 @@ uint64_t net_digest(const struct net *net)
     return hash_value(&digest);
 }
 
-/* ---- A world's beginning and end ------------------------------------------------------------------------------------ */
+/* ---- A world's beginning and end ------------------------------------------------------------- */
 
 void net_seed(uint8_t seed[static RANDOM_SEED_SIZE], uint64_t number)
 {
@@ -413,7 +415,7 @@ static void free_host(struct net *net, struct host *host)
 static void drop_under_way(struct net *net)
 {
     while (net->arrival_count > 0) {
-        packet_drop(&net->pool, &net->arrivals[net->arrival_head].packet);
+        packet_drop(&net->pool, packet_at(&net->pool, net->arrivals[net->arrival_head].packet));
         net->arrival_head = (net->arrival_head + 1) & (net->arrival_capacity - 1);
         net->arrival_count--;
     }
@@ -422,9 +424,7 @@ static void drop_under_way(struct net *net)
         engine_take(&net->engine, &event);
         if (engine_event_class(&event) != ENGINE_DELIVERY)
             continue;
-        struct packet packet;
-        packet_unpark(&net->pool, event.which, &packet);
-        packet_drop(&net->pool, &packet);
+        packet_drop(&net->pool, packet_at(&net->pool, event.which));
     }
 }
 
@@ -466,7 +466,7 @@ bool net_capture(struct net *net, uint32_t place, uint32_t interface, const char
     return net->ports[port].capture != NULL;
 }
 
-/* ---- Looking -------------------------------------------------------------------------------------------------------- */
+/* ---- Looking --------------------------------------------------------------------------------- */
 
 uint32_t net_places(const struct net *net)
 {
@@ -519,9 +519,10 @@ struct drive *net_drive(struct net *net, uint32_t host)
     return net_is_node(net, host) ? &host_at(net, host)->drive : NULL;
 }
 
-/* ---- Plain hosts ---------------------------------------------------------------------------------------------------- */
+/* ---- Plain hosts ----------------------------------------------------------------------------- */
 
-uint16_t net_open(struct net *net, uint32_t place, uint16_t port, net_receive *receive, net_icmp *icmp, void *context)
+uint16_t net_open(struct net *net, uint32_t place, uint16_t port, net_receive *receive,
+                  net_icmp *icmp, void *context)
 {
     struct host *host = host_at(net, place);
     check(host->node == NULL);
@@ -541,7 +542,8 @@ void net_close(struct net *net, uint32_t host, uint16_t port)
     host_unbind(host_at(net, host), port);
 }
 
-enum node_error net_send(struct net *net, uint32_t host, const struct net_send *send, const void *bytes, uint32_t size)
+enum node_error net_send(struct net *net, uint32_t host, const struct net_send *send,
+                         const void *bytes, uint32_t size)
 {
     check(send->source.port != 0);
     return host_send(host_at(net, host), send, bytes, size);

@@ -1,24 +1,27 @@
 /*
- * A simulated network in virtual time: hosts and routers ("places"), links between them, faults and commands on a
- * timeline. This is the one header that a program on top of the simulator needs.
+ * A simulated network in virtual time: hosts and routers ("places"), links between them, faults and
+ * commands on a timeline. This is the one header that a program on top of the simulator needs.
  *
- * A world is built first, by name, then run. Everything is a function of the root seed and the calls, in their order.
- * Random streams are named ("link/home>internet/loss", "host/alice/ports", "nat/home"), so that adding a place or a link
- * disturbs no other's draws.
+ * A world is built first, by name, then run. Everything is a function of the root seed and the
+ * calls, in their order. Random streams are named ("link/home>internet/loss", "host/alice/ports",
+ * "nat/home"), so that adding a place or a link disturbs no other's draws.
  *
  * Addresses, all handed out in order of creation:
- *   198.18.0.0/15, 2001:db8::/64      the internet: servers, and routers' external addresses, from 198.18.0.1 and
- *                                     2001:db8::1 on; the first is the hub's own
- *   2001:db8:0:N::/64, N from 1 on    behind router N, counted in order of creation; routed there, so that IPv6 is not
- *                                     translated, unless the router or one above it has nat_v6: then fd00:0:0:N::/64
- *   192.168.N.0/24                    behind an ordinary NAT; N is the router's number, from 1 to 254 and then again
- *   100.64.0.0/12                     behind a carrier's NAT; each has the whole range
- *   10.0.0.0/12                       behind a NAT with `wide`; each has the whole range
- * Behind a carrier's NAT behind another, the next range (100.80.0.0/12) is used; likewise for `wide`. A router
- * with a range of its own is the first address in it. Behind a router without a NAT, IPv4 addresses come from the range
- * above it and are routed.
+ *   198.18.0.0/15        the internet in IPv4: servers, and routers' external addresses, from .0.1,
+ *                        the hub's own, on
+ *   2001:db8::/64        the internet in IPv6, likewise
+ *   2001:db8:0:N::/64    behind router N, counted in order of creation from 1; routed there
+ *   fd00:0:0:N::/64      instead, where the router or one above it has nat_v6
+ *   192.168.N.0/24       behind an ordinary NAT; N is the router's number, from 1 to 254 and again
+ *   100.64.0.0/12        behind a carrier's NAT; each has the whole range
+ *   10.0.0.0/12          behind a NAT with `wide`; each has the whole range
  *
- * Not reentrant: callbacks may read the world, schedule, and send from plain hosts, but not run or free it.
+ * Behind a carrier's NAT behind another, the next range (100.80.0.0/12) is used; likewise for
+ * `wide`. A router with a range of its own is the first address in it. Behind a router without a
+ * NAT, IPv4 addresses come from the range above it and are routed.
+ *
+ * Not reentrant: callbacks may read the world, schedule, and send from plain hosts, but not run or
+ * free it.
  */
 #ifndef WARREN_SIM_NET_H
 #define WARREN_SIM_NET_H
@@ -42,17 +45,17 @@ struct net;
 #define NET_INTERNET 0
 
 enum {
-    NET_NAME_MAX = 63,          /* bytes of a name */
+    NET_NAME_MAX = 63, /* bytes of a name */
     NET_LINK_NAME_SIZE = 2 * NET_NAME_MAX + 8,
-    NET_INTERFACES_MAX = 8,     /* of one host */
-    NET_ADDRESSES_MAX = 4,      /* of one interface in each family */
-    NET_EXTERNAL_MAX = 64,      /* external addresses of one router in each family */
-    NET_SOCKETS_MAX = 64,       /* of one host, standing ones included */
-    NET_PORT_LOW = 32768,       /* ephemeral ports, as Linux has them */
+    NET_INTERFACES_MAX = 8, /* of one host */
+    NET_ADDRESSES_MAX = 4,  /* of one interface in each family */
+    NET_EXTERNAL_MAX = 64,  /* external addresses of one router in each family */
+    NET_SOCKETS_MAX = 64,   /* of one host, standing ones included */
+    NET_PORT_LOW = 32768,   /* ephemeral ports, as Linux has them */
     NET_PORT_HIGH = 60999,
 };
 
-/* ---- What happens, for traces, captures and invariants -------------------------------------------------------------- */
+/* ---- What happens, for traces, captures and invariants --------------------------------------- */
 
 enum net_event_kind {
     NET_SENT,      /* a host sent a packet */
@@ -63,7 +66,7 @@ enum net_event_kind {
     NET_COMMAND,   /* `number` is an enum node_in_kind */
     NET_OUTPUT,    /* a node's output that is neither a datagram nor a socket; `output` is set */
     NET_TRACE,     /* a record of a node's trace; `record` is set */
-    NET_SOCKET,    /* a probe socket opened; `number` is its port, 0 when it was refused or closed */
+    NET_SOCKET, /* a probe socket opened; `number` is its port, 0 when it was refused or closed */
 };
 
 enum net_drop {
@@ -90,9 +93,9 @@ enum net_drop {
 struct net_event {
     uint64_t now_ns;
     enum net_event_kind kind;
-    uint32_t place;     /* where */
-    uint32_t link;      /* on which link, or NET_NONE */
-    uint8_t drop;       /* enum net_drop */
+    uint32_t place; /* where */
+    uint32_t link;  /* on which link, or NET_NONE */
+    uint8_t drop;   /* enum net_drop */
     uint8_t detail;
     uint64_t number;
     const struct packet *packet;
@@ -109,14 +112,14 @@ struct net_counts {
     uint64_t delivered; /* datagrams that reached a socket */
     uint64_t bytes;     /* of their data */
     uint64_t dropped[NET_DROPS];
-    uint64_t icmp;      /* ICMP errors made */
+    uint64_t icmp; /* ICMP errors made */
 };
 
 /* A word for a reason, such as "queue"; static. */
 const char *net_drop_name(enum net_drop drop);
 const char *net_fault_name(uint32_t kind);
 
-/* ---- Building ------------------------------------------------------------------------------------------------------- */
+/* ---- Building -------------------------------------------------------------------------------- */
 
 struct net_config {
     uint8_t seed[RANDOM_SEED_SIZE];
@@ -134,48 +137,52 @@ struct net *net_new(const struct net_config *config);
 void net_free(struct net *net);
 
 /*
- * A router behind another. All zero is a router on the internet with one public address in each family, no firewall and
- * an ideal uplink. Without a NAT, what is behind it has IPv4 addresses of the nearest NAT's range above it (public ones
- * when there is none), which are routed there.
+ * A router behind another. All zero is a router on the internet with one public address in each
+ * family, no firewall and an ideal uplink. Without a NAT, what is behind it has IPv4 addresses of
+ * the nearest NAT's range above it (public ones when there is none), which are routed there.
+ *
+ * Where the NAT has poison_ns, the router's own stack sees what the NAT refuses, as Linux does
+ * without a rule that drops it, and answers UDP with "port unreachable".
  */
 struct net_router {
-    uint32_t behind;                         /* a router */
-    const struct nat_config *nat;            /* copied; NULL: none */
-    const struct firewall_config *firewall;  /* copied; NULL: none. Between inside and outside, before the NAT on the
-                                                way out and after it on the way in */
-    struct link_config up;                   /* the uplink, away from this router */
+    uint32_t behind;                        /* a router */
+    const struct nat_config *nat;           /* copied; NULL: none */
+    const struct firewall_config *firewall; /* copied; NULL: none. On the way out before
+                                               the NAT on the way out and after it on the way in */
+    struct link_config up;                  /* the uplink, away from this router */
     struct link_config down;
-    uint32_t external;  /* external IPv4 addresses; 0: nat->pool, or 1 */
-    bool nat_v6;        /* the NAT translates IPv6 too: the pool gets an IPv6 address for each IPv4 one */
-    bool no_v6;         /* neither it nor what is behind it has IPv6 */
-    bool carrier;       /* inside is 100.64.0.0/12 */
-    bool wide;          /* inside is 10.0.0.0/12; an ordinary NAT has room for 253 places, these for a million */
-    bool silent;        /* makes no ICMP errors of its own */
+    uint32_t external; /* external IPv4 addresses; 0: nat->pool, or 1 */
+    bool nat_v6;  /* the NAT translates IPv6 too: the pool gets an IPv6 address for each IPv4 one */
+    bool no_v6;   /* neither it nor what is behind it has IPv6 */
+    bool carrier; /* inside is 100.64.0.0/12 */
+    bool wide;    /* inside is 10.0.0.0/12; an ordinary NAT has room for 253 places, these for a
+                     million */
+    bool silent;  /* makes no ICMP errors of its own */
 };
 
 /* The new place. Names are unique, not empty, and made of letters, digits, '-', '_' and '.'. */
 uint32_t net_add_router(struct net *net, const char *name, const struct net_router *router);
 
 /*
- * A host. All zero, with `behind` NET_INTERNET, is a plain host with one public address in each family and an ideal
- * link; with `limits` it runs a node of the core.
+ * A host. All zero, with `behind` NET_INTERNET, is a plain host with one public address in each
+ * family and an ideal link; with `limits` it runs a node of the core.
  */
 struct net_host {
-    uint32_t behind;                  /* a router; NET_NONE: no interface yet */
-    struct link_config up;            /* away from the host */
+    uint32_t behind;       /* a router; NET_NONE: no interface yet */
+    struct link_config up; /* away from the host */
     struct link_config down;
-    uint32_t addresses;               /* in each family; 0: one. An RFC 5780 server needs two */
+    uint32_t addresses; /* in each family; 0: one. An RFC 5780 server needs two */
     bool no_v4;
     bool no_v6;
     const struct node_limits *limits; /* NULL: a plain host */
 };
 
 uint32_t net_add_host(struct net *net, const char *name, const struct net_host *host);
-/* One more interface, which is the default route after those before it; its number on the host. Uses net_host's link
-   and address fields. */
+/* One more interface, which is the default route after those before it; its number on the host.
+   Uses net_host's link and address fields. */
 uint32_t net_add_interface(struct net *net, uint32_t host, const struct net_host *interface);
 
-/* ---- Finding -------------------------------------------------------------------------------------------------------- */
+/* ---- Finding --------------------------------------------------------------------------------- */
 
 /* NET_NONE when there is no such place. */
 uint32_t net_find(const struct net *net, const char *name);
@@ -187,16 +194,17 @@ bool net_is_node(const struct net *net, uint32_t place);
 uint32_t net_parent(const struct net *net, uint32_t place, uint32_t interface);
 
 /*
- * The index-th address, over all interfaces in order, that a host has in a family, or that a router has on its uplink;
- * ADDR_NONE when there is none. Port 0.
+ * The index-th address, over all interfaces in order, that a host has in a family, or that a router
+ * has on its uplink; ADDR_NONE when there is none. Port 0.
  */
 struct addr net_address(const struct net *net, uint32_t place, uint8_t family, uint32_t index);
-/* The link of an interface: of a host's interface, or of a router's uplink (interface 0). NET_NONE: none. */
+/* The link of an interface: of a host's interface, or of a router's uplink (interface 0). NET_NONE:
+ * none. */
 uint32_t net_link(const struct net *net, uint32_t place, uint32_t interface);
 /* "home>internet"; of a second link between the same two, "home>internet#2". Also for traces. */
 void net_link_name(const struct net *net, uint32_t link, char to[static NET_LINK_NAME_SIZE]);
-/* The first place that has this IP address; NET_NONE when none has. Private addresses may exist several times. Slow: for
-   reports. */
+/* The first place that has this IP address; NET_NONE when none has. Private addresses may exist
+   several times. Slow: for reports. */
 uint32_t net_owner(const struct net *net, const struct addr *address);
 
 /* NULL when the router has none, or the host no node. */
@@ -208,22 +216,24 @@ struct drive *net_drive(struct net *net, uint32_t host);
 /* The seed of the host's node, from the root seed and the name. */
 void net_node_seed(const struct net *net, uint32_t host, uint8_t seed[static RANDOM_SEED_SIZE]);
 
-/* ---- The timeline --------------------------------------------------------------------------------------------------- */
+/* ---- The timeline ---------------------------------------------------------------------------- */
 
 enum net_fault_kind {
     NET_FAULT_LINK_DOWN = 1, /* `place`'s interface `interface`; `way` says which directions */
     NET_FAULT_LINK_UP,
-    NET_FAULT_LINK_SET,      /* new parameters `link` for the directions `way` */
-    NET_FAULT_NAT_FLUSH,     /* the router reboots: its NAT, firewall and half-built packets are lost */
-    NET_FAULT_WAN_ADDRESS,   /* the router's external addresses are replaced by new ones; its mappings are lost */
+    NET_FAULT_LINK_SET,  /* new parameters `link` for the directions `way` */
+    NET_FAULT_NAT_FLUSH, /* the router reboots: its NAT, firewall and half-built packets are lost */
+    NET_FAULT_WAN_ADDRESS, /* the router's external addresses are replaced by new ones; its mappings
+                              are lost */
     NET_FAULT_INTERFACE_DOWN, /* the host has no longer this interface, and routes elsewhere */
     NET_FAULT_INTERFACE_UP,
-    NET_FAULT_HOST_DOWN,     /* the host is off the network; its process goes on */
+    NET_FAULT_HOST_DOWN, /* the host is off the network; its process goes on */
     NET_FAULT_HOST_UP,
-    NET_FAULT_SUSPEND,       /* the host's process and network stop; time goes on */
+    NET_FAULT_SUSPEND, /* the host's process and network stop; time goes on */
     NET_FAULT_RESUME,
-    NET_FAULT_CRASH,         /* the process ends: sockets close, the node is forgotten */
-    NET_FAULT_RESTART,       /* a fresh node, with a seed of its own for each start; after a crash or as one */
+    NET_FAULT_CRASH,   /* the process ends: sockets close, the node is forgotten */
+    NET_FAULT_RESTART, /* a fresh node, with a seed of its own for each start; after a crash or as
+                          one */
     NET_FAULT_KINDS
 };
 
@@ -234,7 +244,7 @@ enum net_way {
 };
 
 struct net_fault {
-    uint32_t kind;           /* enum net_fault_kind */
+    uint32_t kind; /* enum net_fault_kind */
     uint32_t place;
     uint32_t interface;      /* of the place; a router's uplink is 0 */
     uint32_t way;            /* enum net_way, for the LINK faults */
@@ -243,19 +253,20 @@ struct net_fault {
 
 /* Times are absolute and not in the past. What is scheduled is copied. */
 void net_schedule_fault(struct net *net, uint64_t at_ns, const struct net_fault *fault);
-/* Any input to a node that is a command; its now_ns is set when the time has come. Lost if the node is not running. */
+/* Any input to a node that is a command; its now_ns is set when the time has come. Lost if the node
+ * is not running. */
 void net_schedule_command(struct net *net, uint64_t at_ns, uint32_t host, const struct node_in *in);
 /* Serve STUN on the host's own addresses (up to two in each family), ports 3478 and 3479. */
 void net_schedule_serve_stun(struct net *net, uint64_t at_ns, uint32_t host);
 /* Discover through the first addresses of these servers in a family; count is 1 or 2. */
-void net_schedule_discover(struct net *net, uint64_t at_ns, uint32_t host, uint8_t family, const uint32_t *servers,
-                           uint32_t count);
+void net_schedule_discover(struct net *net, uint64_t at_ns, uint32_t host, uint8_t family,
+                           const uint32_t *servers, uint32_t count);
 /* A function of the caller, as a command at a place. */
 typedef void net_call(void *context, struct net *net, uint64_t argument);
-void net_schedule_call(struct net *net, uint64_t at_ns, uint32_t place, net_call *call, void *context,
-                       uint64_t argument);
+void net_schedule_call(struct net *net, uint64_t at_ns, uint32_t place, net_call *call,
+                       void *context, uint64_t argument);
 
-/* ---- Running -------------------------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 uint64_t net_now(const struct net *net);
 /* Runs every event up to and including `until_ns`, and leaves the time there. */
@@ -268,40 +279,46 @@ bool net_run_idle(struct net *net, uint64_t limit_ns);
 uint64_t net_events(const struct net *net);
 
 const struct net_counts *net_counts(const struct net *net);
-/* Over every datagram delivered (time, place, addresses, bytes), then every node's digest in order; 0 when it was not
-   kept. */
+/* Over every datagram delivered (time, place, addresses, bytes), then every node's digest in order;
+   0 when it was not kept. */
 uint64_t net_digest(const struct net *net);
 
-/* ---- Captures ------------------------------------------------------------------------------------------------------- */
+/* ---- Captures -------------------------------------------------------------------------------- */
 
 /*
- * From now on, every packet that passes an interface, in both directions, into a libpcap file: of a host's interface, or
- * of a router's uplink (interface 0). False when the file cannot be written. Closed by net_free().
+ * From now on, every packet that passes an interface, in both directions, into a libpcap file: of a
+ * host's interface, or of a router's uplink (interface 0). False when the file cannot be written.
+ * Closed by net_free().
  */
 bool net_capture(struct net *net, uint32_t place, uint32_t interface, const char *path);
 
-/* ---- Plain hosts ---------------------------------------------------------------------------------------------------- */
+/* ---- Plain hosts ----------------------------------------------------------------------------- */
 
-/* A datagram (or a TCP segment) that arrived at a plain host's socket; the bytes are good only during the call. */
+/* A datagram (or a TCP segment) that arrived at a plain host's socket; the bytes are good only
+ * during the call. */
 typedef void net_receive(void *context, struct net *net, uint32_t host, const struct addr *local,
                          const struct addr *remote, const uint8_t *bytes, uint32_t size);
-/* An ICMP error about what the socket sent; `socket` is its port. An echo reply has error PACKET_ICMP_ECHO_REPLY. */
+/* An ICMP error about what the socket sent; `socket` is its port. An echo reply has error
+ * PACKET_ICMP_ECHO_REPLY. */
 typedef void net_icmp(void *context, struct net *net, uint32_t host, const struct node_in_icmp *in);
 
-/* Opens a port in both families; 0: an ephemeral one. The port, or 0 when it is taken or all are. */
-uint16_t net_open(struct net *net, uint32_t host, uint16_t port, net_receive *receive, net_icmp *icmp, void *context);
+/* Opens a port in both families; 0: an ephemeral one. Returns it, or 0 when it is taken. */
+uint16_t net_open(struct net *net, uint32_t host, uint16_t port, net_receive *receive,
+                  net_icmp *icmp, void *context);
 void net_close(struct net *net, uint32_t host, uint16_t port);
 
 struct net_send {
     struct addr source; /* ADDR_NONE with the port of the socket: the address that the route says */
     struct addr remote;
-    uint8_t protocol;   /* enum packet_protocol; 0: UDP. PACKET_ICMP is an echo request with the source's port as id */
-    uint8_t ttl;        /* 0: 64 */
-    uint8_t tcp_flags;  /* FIN 1, SYN 2, RST 4 */
+    uint8_t protocol;  /* enum packet_protocol; 0: UDP. PACKET_ICMP is an echo request with the
+                          source's port as id */
+    uint8_t ttl;       /* 0: 64 */
+    uint8_t tcp_flags; /* FIN 1, SYN 2, RST 4 */
     bool dont_fragment;
 };
 
 /* Sends one datagram now; NODE_OK, or why it could not leave. */
-enum node_error net_send(struct net *net, uint32_t host, const struct net_send *send, const void *bytes, uint32_t size);
+enum node_error net_send(struct net *net, uint32_t host, const struct net_send *send,
+                         const void *bytes, uint32_t size);
 
 #endif

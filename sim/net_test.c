@@ -1,10 +1,10 @@
 /*
- * Tests of whole networks: routers, NATs and links between plain hosts, held against RFC 4787's requirements on what is not
- * the NAT's table alone (ICMP, fragments), by number.
+ * Tests of whole networks: routers, NATs and links between plain hosts, held against RFC 4787's
+ * requirements on what is not the NAT's table alone (ICMP, fragments), by number.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -24,8 +24,8 @@ struct end {
     uint32_t host;
     uint16_t port;
     uint32_t received;
-    uint32_t size;       /* of the last one */
-    struct addr local;   /* and where it went to and came from */
+    uint32_t size;     /* of the last one */
+    struct addr local; /* and where it went to and came from */
     struct addr remote;
     uint8_t bytes[DATA_MAX];
     uint32_t errors;
@@ -39,8 +39,8 @@ struct fixture {
     uint8_t data[DATA_MAX];
 };
 
-static void receive(void *context, struct net *net, uint32_t host, const struct addr *local, const struct addr *remote,
-                    const uint8_t *bytes, uint32_t size)
+static void receive(void *context, struct net *net, uint32_t host, const struct addr *local,
+                    const struct addr *remote, const uint8_t *bytes, uint32_t size)
 {
     struct end *end = context;
     (void)net;
@@ -52,7 +52,8 @@ static void receive(void *context, struct net *net, uint32_t host, const struct 
     memcpy(end->bytes, bytes, size);
 }
 
-static void receive_icmp(void *context, struct net *net, uint32_t host, const struct node_in_icmp *in)
+static void receive_icmp(void *context, struct net *net, uint32_t host,
+                         const struct node_in_icmp *in)
 {
     struct end *end = context;
     (void)net;
@@ -91,7 +92,8 @@ static struct end *open_end(struct fixture *f, uint32_t host, uint16_t port)
     return end;
 }
 
-static struct end *add_end(struct fixture *f, const char *name, const struct net_host *host, uint16_t port)
+static struct end *add_end(struct fixture *f, const char *name, const struct net_host *host,
+                           uint16_t port)
 {
     return open_end(f, net_add_host(f->net, name, host), port);
 }
@@ -101,13 +103,15 @@ static struct addr address_of(const struct fixture *f, const struct end *end, ui
     return addr_with_port(net_address(f->net, end->host, family, 0), end->port);
 }
 
-static enum node_error send_to(struct fixture *f, const struct end *from, struct addr to, uint32_t size)
+static enum node_error send_to(struct fixture *f, const struct end *from, struct addr to,
+                               uint32_t size)
 {
     struct net_send send = {.source = {.port = from->port}, .remote = to};
     return net_send(f->net, from->host, &send, f->data, size);
 }
 
-static enum node_error send_whole(struct fixture *f, const struct end *from, struct addr to, uint32_t size)
+static enum node_error send_whole(struct fixture *f, const struct end *from, struct addr to,
+                                  uint32_t size)
 {
     struct net_send send = {.source = {.port = from->port}, .remote = to, .dont_fragment = true};
     return net_send(f->net, from->host, &send, f->data, size);
@@ -118,7 +122,8 @@ static void settle(struct fixture *f)
     net_run_until(f->net, net_now(f->net) + SECOND);
 }
 
-static uint32_t add_home(struct fixture *f, const char *name, uint32_t behind, const struct nat_config *nat)
+static uint32_t add_home(struct fixture *f, const char *name, uint32_t behind,
+                         const struct nat_config *nat)
 {
     struct net_router router = {.behind = behind, .nat = nat};
     router.up.latency_ns = 10 * MS;
@@ -126,7 +131,7 @@ static uint32_t add_home(struct fixture *f, const char *name, uint32_t behind, c
     return net_add_router(f->net, name, &router);
 }
 
-/* ---- Routers -------------------------------------------------------------------------------------------------------- */
+/* ---- Routers --------------------------------------------------------------------------------- */
 
 static void test_a_datagram_crosses_the_internet_and_back(void **state)
 {
@@ -161,7 +166,8 @@ static void test_time_to_live_ends_a_packet_and_says_so(void **state)
     for (uint8_t ttl = 1; ttl <= 3; ttl++) {
         for (unsigned i = 0; i < 2; i++) {
             a->errors = b->received = 0;
-            struct net_send send = {.source = {.port = 1000}, .remote = address_of(f, b, families[i]), .ttl = ttl};
+            struct net_send send = {
+                .source = {.port = 1000}, .remote = address_of(f, b, families[i]), .ttl = ttl};
             assert_int_equal(net_send(f->net, a->host, &send, f->data, 10), NODE_OK);
             settle(f);
             assert_int_equal(b->received, ttl == 3);
@@ -178,7 +184,8 @@ static void test_time_to_live_ends_a_packet_and_says_so(void **state)
             }
         }
     }
-    /* What died at the first router opened nothing there; only the two later ones did, one endpoint. */
+    /* What died at the first router opened nothing there; only the two later ones did, one
+     * endpoint. */
     assert_int_equal(nat_mapping_count(net_nat(f->net, home), net_now(f->net), NULL), 1);
 }
 
@@ -195,8 +202,9 @@ static void test_unreachable(void **state)
         uint8_t error;
     } table[] = {
         {closed, NODE_ICMP_UNREACHABLE_PORT},
-        {addr_v4(0xc0000201, 9), NODE_ICMP_UNREACHABLE_NET},       /* 192.0.2.1: nobody's */
-        {addr_v4(0xc0a80163, 9), NODE_ICMP_UNREACHABLE_HOST},      /* 192.168.1.99: of the home's range, not given */
+        {addr_v4(0xc0000201, 9), NODE_ICMP_UNREACHABLE_NET}, /* 192.0.2.1: nobody's */
+        {addr_v4(0xc0a80163, 9),
+         NODE_ICMP_UNREACHABLE_HOST}, /* 192.168.1.99: of the home's range, not given */
     };
     for (uint32_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         assert_int_equal(send_to(f, a, table[i].to, 20), NODE_OK);
@@ -226,7 +234,8 @@ static void test_echo_through_a_nat(void **state)
     uint32_t home = add_home(f, "home", NET_INTERNET, &nat);
     struct end *a = add_end(f, "a", &(struct net_host){.behind = home}, 1000);
     struct end *b = add_end(f, "b", &(struct net_host){0}, 2000);
-    struct net_send send = {.source = {.port = 1000}, .remote = address_of(f, b, ADDR_V4), .protocol = PACKET_ICMP};
+    struct net_send send = {
+        .source = {.port = 1000}, .remote = address_of(f, b, ADDR_V4), .protocol = PACKET_ICMP};
     assert_int_equal(net_send(f->net, a->host, &send, f->data, 56), NODE_OK);
     settle(f);
     assert_int_equal(a->errors, 1);
@@ -270,13 +279,14 @@ static void test_a_router_without_a_nat_routes(void **state)
     }
 }
 
-/* ---- NATs ----------------------------------------------------------------------------------------------------------- */
+/* ---- NATs ------------------------------------------------------------------------------------ */
 
 static void test_stacked_nats_translate_one_after_the_other(void **state)
 {
     struct fixture *f = *state;
     struct nat_config nat = nat_config_default();
-    uint32_t cgn = net_add_router(f->net, "cgn", &(struct net_router){.nat = &nat, .carrier = true});
+    uint32_t cgn =
+        net_add_router(f->net, "cgn", &(struct net_router){.nat = &nat, .carrier = true});
     uint32_t home = add_home(f, "home", cgn, &nat);
     uint32_t inner = add_home(f, "inner", home, &nat);
     struct end *a = add_end(f, "a", &(struct net_host){.behind = inner}, 1000);
@@ -291,7 +301,8 @@ static void test_stacked_nats_translate_one_after_the_other(void **state)
     assert_int_equal(send_to(f, b, b->remote, 5), NODE_OK);
     settle(f);
     assert_int_equal(a->received, 1);
-    /* A closed port three NATs away: the error comes back through all of them, with our own view of what we sent. */
+    /* A closed port three NATs away: the error comes back through all of them, with our own view of
+     * what we sent. */
     struct addr closed = addr_with_port(address_of(f, b, ADDR_V4), 2001);
     assert_int_equal(send_to(f, a, closed, 5), NODE_OK);
     settle(f);
@@ -310,7 +321,8 @@ static void test_hairpin_through_the_router(void **state)
         struct nat_config nat = nat_config_default();
         nat.filtering = NAT_FILTERING_EIF;
         nat.hairpin = modes[i];
-        static const char *const names[][4] = {{"h0", "a0", "b0", "s0"}, {"h1", "a1", "b1", "s1"}, {"h2", "a2", "b2", "s2"}};
+        static const char *const names[][4] = {
+            {"h0", "a0", "b0", "s0"}, {"h1", "a1", "b1", "s1"}, {"h2", "a2", "b2", "s2"}};
         f->count = 0;
         memset(f->ends, 0, sizeof f->ends);
         uint32_t home = add_home(f, names[i][0], NET_INTERNET, &nat);
@@ -328,7 +340,8 @@ static void test_hairpin_through_the_router(void **state)
         assert_int_equal(b->received, modes[i] != NAT_HAIRPIN_OFF);
         if (modes[i] == NAT_HAIRPIN_OFF)
             continue;
-        struct addr expected = modes[i] == NAT_HAIRPIN_EXTERNAL ? a_mapped : address_of(f, a, ADDR_V4);
+        struct addr expected =
+            modes[i] == NAT_HAIRPIN_EXTERNAL ? a_mapped : address_of(f, a, ADDR_V4);
         assert_true(addr_equal(&b->remote, &expected));
     }
 }
@@ -346,14 +359,16 @@ static void test_flush_and_a_new_address(void **state)
     assert_int_equal(send_to(f, b, before, 5), NODE_OK);
     settle(f);
     assert_int_equal(a->received, 1);
-    net_schedule_fault(f->net, net_now(f->net), &(struct net_fault){.kind = NET_FAULT_NAT_FLUSH, .place = home});
+    net_schedule_fault(f->net, net_now(f->net),
+                       &(struct net_fault){.kind = NET_FAULT_NAT_FLUSH, .place = home});
     settle(f);
     assert_int_equal(send_to(f, b, before, 5), NODE_OK);
     settle(f);
     assert_int_equal(a->received, 1);
     assert_int_equal(net_counts(f->net)->dropped[NET_DROP_NAT], 1);
 
-    net_schedule_fault(f->net, net_now(f->net), &(struct net_fault){.kind = NET_FAULT_WAN_ADDRESS, .place = home});
+    net_schedule_fault(f->net, net_now(f->net),
+                       &(struct net_fault){.kind = NET_FAULT_WAN_ADDRESS, .place = home});
     settle(f);
     assert_int_equal(send_to(f, a, address_of(f, b, ADDR_V4), 5), NODE_OK);
     settle(f);
@@ -370,7 +385,8 @@ static void test_ipv6_is_translated_where_the_nat_says_so(void **state)
     struct fixture *f = *state;
     struct nat_config nat = nat_config_default();
     uint32_t plain = add_home(f, "plain", NET_INTERNET, &nat);
-    uint32_t nat66 = net_add_router(f->net, "nat66", &(struct net_router){.nat = &nat, .nat_v6 = true});
+    uint32_t nat66 =
+        net_add_router(f->net, "nat66", &(struct net_router){.nat = &nat, .nat_v6 = true});
     struct end *a = add_end(f, "a", &(struct net_host){.behind = plain}, 1000);
     struct end *b = add_end(f, "b", &(struct net_host){.behind = nat66}, 1000);
     struct end *s = add_end(f, "s", &(struct net_host){0}, 2000);
@@ -388,7 +404,8 @@ static void test_ipv6_is_translated_where_the_nat_says_so(void **state)
     assert_int_equal(b->received, 1);
 }
 
-/* RFC 4787, REQ-12: "receipt of any sort of ICMP message MUST NOT terminate the NAT mapping"; 12b: unreachables pass. */
+/* RFC 4787, REQ-12: "receipt of any sort of ICMP message MUST NOT terminate the NAT mapping"; 12b:
+ * unreachables pass. */
 static void test_req_12_icmp_does_not_end_a_mapping(void **state)
 {
     struct fixture *f = *state;
@@ -411,7 +428,8 @@ static void test_req_12_icmp_does_not_end_a_mapping(void **state)
     assert_int_equal(a->received, 1);
 }
 
-/* REQ-13: "MUST send an ICMP Fragmentation needed and DF set message" when an inside packet with DF is too big. */
+/* REQ-13: "MUST send an ICMP Fragmentation needed and DF set message" when an inside packet with DF
+ * is too big. */
 static void test_req_13_too_big_with_df_is_answered(void **state)
 {
     struct fixture *f = *state;
@@ -436,7 +454,8 @@ static void test_req_13_too_big_with_df_is_answered(void **state)
     assert_int_equal(send_whole(f, a, to, 1473), NODE_ERROR_TOO_BIG);
 }
 
-/* From outside, through the NAT, onto a smaller inside link: the sender outside hears about what it sent itself. */
+/* From outside, through the NAT, onto a smaller inside link: the sender outside hears about what it
+ * sent itself. */
 static void test_too_big_for_the_inside_is_told_outside(void **state)
 {
     struct fixture *f = *state;
@@ -550,7 +569,7 @@ static void test_req_14a_a_flood_of_fragments(void **state)
     assert_true(a->received - from_attacker >= 40);
 }
 
-/* ---- Links ---------------------------------------------------------------------------------------------------------- */
+/* ---- Links ----------------------------------------------------------------------------------- */
 
 static void test_corruption_is_caught_unless_it_slips_through(void **state)
 {
@@ -614,7 +633,8 @@ static void test_one_way_down(void **state)
     struct end *a = add_end(f, "a", &(struct net_host){.up.latency_ns = 50 * MS}, 1000);
     struct end *b = add_end(f, "b", &(struct net_host){0}, 2000);
     struct net_fault fault = {.kind = NET_FAULT_LINK_DOWN, .place = a->host, .way = NET_WAY_UP};
-    /* What is on the wire when it is cut is lost, also when it would have arrived in that very nanosecond. */
+    /* What is on the wire when it is cut is lost, also when it would have arrived in that very
+     * nanosecond. */
     assert_int_equal(send_to(f, a, address_of(f, b, ADDR_V4), 5), NODE_OK);
     net_schedule_fault(f->net, 50 * MS, &fault);
     net_run_until(f->net, 100 * MS);
@@ -647,8 +667,10 @@ static void test_the_second_interface_takes_over(void **state)
     assert_int_equal(send_to(f, a, address_of(f, b, ADDR_V4), 5), NODE_OK);
     settle(f);
     assert_true(addr_equal_ip(&b->remote, &home_external));
-    /* On the second one's own range, and with its address as source, the second one is used although it is not first. */
-    struct net_send send = {.source = addr_with_port(net_address(f->net, a->host, ADDR_V4, 1), 1000),
+    /* On the second one's own range, and with its address as source, the second one is used
+     * although it is not first. */
+    struct net_send send = {.source =
+                                addr_with_port(net_address(f->net, a->host, ADDR_V4, 1), 1000),
                             .remote = address_of(f, b, ADDR_V4)};
     assert_int_equal(net_send(f->net, a->host, &send, f->data, 5), NODE_OK);
     settle(f);
@@ -666,7 +688,7 @@ static void test_the_second_interface_takes_over(void **state)
     assert_int_equal(send_to(f, a, address_of(f, b, ADDR_V4), 5), NODE_ERROR_UNREACHABLE);
 }
 
-/* ---- Determinism ---------------------------------------------------------------------------------------------------- */
+/* ---- Determinism ----------------------------------------------------------------------------- */
 
 /* The arrival times of 200 datagrams over a bad link. */
 static uint64_t run_bad_link(uint64_t seed, bool another_link, uint64_t *digest)

@@ -6,7 +6,7 @@
 
 #include "core/base/check.h"
 
-enum { BUFFER_CLASSES = 3, PACKETS_START = 64 };
+enum { BUFFER_CLASSES = 3 };
 
 /* A short probe, a full Ethernet frame, the largest datagram. */
 static const uint32_t buffer_capacity[BUFFER_CLASSES] = {128, 2048, 65536};
@@ -18,14 +18,17 @@ void packet_pool_init(struct packet_pool *pool)
 
 void packet_pool_free(struct packet_pool *pool)
 {
-    for (unsigned class = 0; class < BUFFER_CLASSES; class++) {
+    for (unsigned class = 0; class < BUFFER_CLASSES; class ++) {
         struct packet_buffer *next;
-        for (struct packet_buffer *buffer = pool->free_buffers[class]; buffer != NULL; buffer = next) {
+        for (struct packet_buffer *buffer = pool->free_buffers[class]; buffer != NULL;
+             buffer = next) {
             next = buffer->next;
             free(buffer);
         }
     }
-    free(pool->packets);
+    for (uint32_t chunk = 0; chunk < pool->capacity / PACKET_CHUNK; chunk++)
+        free(pool->chunks[chunk]);
+    free(pool->chunks);
     free(pool->free_packets);
     memset(pool, 0, sizeof *pool);
 }
@@ -76,12 +79,14 @@ void packet_buffer_drop(struct packet_pool *pool, struct packet_buffer *buffer)
 
 static void grow_packets(struct packet_pool *pool)
 {
-    uint32_t old = pool->capacity;
-    pool->capacity = old == 0 ? PACKETS_START : 2 * old;
-    pool->packets = realloc(pool->packets, pool->capacity * sizeof *pool->packets);
+    uint32_t chunk = pool->capacity / PACKET_CHUNK;
+    pool->capacity += PACKET_CHUNK;
+    pool->chunks = realloc(pool->chunks, (chunk + 1) * sizeof *pool->chunks);
     pool->free_packets = realloc(pool->free_packets, pool->capacity * sizeof *pool->free_packets);
-    check(pool->packets != NULL && pool->free_packets != NULL);
-    for (uint32_t index = pool->capacity; index > old; index--)
+    check(pool->chunks != NULL && pool->free_packets != NULL);
+    pool->chunks[chunk] = malloc(PACKET_CHUNK * sizeof **pool->chunks);
+    check(pool->chunks[chunk] != NULL);
+    for (uint32_t index = pool->capacity; index > chunk * PACKET_CHUNK; index--)
         pool->free_packets[pool->free_count++] = index - 1;
 }
 
@@ -90,15 +95,14 @@ uint32_t packet_park(struct packet_pool *pool, const struct packet *packet)
     if (pool->free_count == 0)
         grow_packets(pool);
     uint32_t index = pool->free_packets[--pool->free_count];
-    pool->packets[index] = *packet;
+    *packet_at(pool, index) = *packet;
     return index;
 }
 
-void packet_unpark(struct packet_pool *pool, uint32_t index, struct packet *packet)
+void packet_unpark(struct packet_pool *pool, uint32_t index)
 {
     check(index < pool->capacity);
     check(pool->free_count < pool->capacity);
-    *packet = pool->packets[index];
     pool->free_packets[pool->free_count++] = index;
 }
 
@@ -140,7 +144,8 @@ void packet_corrupt(struct packet_pool *pool, struct packet *packet, uint32_t dr
     packet->bad_checksum = packet->bad_checksum || !undetected;
     uint32_t from;
     uint32_t size = carried(packet, &from);
-    /* An ICMP error's quote is not bytes as they are on the wire, so there the checksum stands for the damage. */
+    /* An ICMP error's quote is not bytes as they are on the wire, so there the checksum stands for
+     * the damage. */
     if (size == 0 || packet->buffer == NULL || packet_is_icmp_error(packet))
         return;
     check(from + size <= packet->data);
@@ -173,7 +178,8 @@ uint32_t packet_wire_size(const struct packet *packet)
 {
     if (packet->source.family == ADDR_V4)
         return packet->length + PACKET_IPV4_HEADER;
-    return packet->length + PACKET_IPV6_HEADER + (packet_is_fragment(packet) ? PACKET_FRAGMENT_HEADER : 0);
+    return packet->length + PACKET_IPV6_HEADER +
+           (packet_is_fragment(packet) ? PACKET_FRAGMENT_HEADER : 0);
 }
 
 bool packet_is_icmp_error(const struct packet *packet)

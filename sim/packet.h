@@ -1,6 +1,7 @@
 /*
- * IP packets, as values over pooled, reference-counted payloads. A packet is copied, fragmented, translated and delayed
- * without its bytes being copied; only corruption writes, on a copy of its own.
+ * IP packets, as values over pooled, reference-counted payloads. A packet is copied, fragmented,
+ * translated and delayed without its bytes being copied; only corruption writes, on a copy of its
+ * own.
  */
 #ifndef WARREN_SIM_PACKET_H
 #define WARREN_SIM_PACKET_H
@@ -27,7 +28,8 @@ enum packet_icmp {
     PACKET_ICMP_PROHIBITED = 4,
     PACKET_ICMP_TOO_BIG = 5,
     PACKET_ICMP_TIME_EXCEEDED = 6,
-    PACKET_ICMP_ECHO_REQUEST = 7, /* its identifier is the port of both addresses (RFC 5508, section 3.1) */
+    PACKET_ICMP_ECHO_REQUEST =
+        7, /* its identifier is the port of both addresses (RFC 5508, section 3.1) */
     PACKET_ICMP_ECHO_REPLY = 8,
 };
 
@@ -40,6 +42,7 @@ enum {
     PACKET_ICMP_HEADER = 8,
     PACKET_TTL_DEFAULT = 64,
     PACKET_TRANSPORT_MAX = 65535, /* bytes of an IP payload */
+    PACKET_CHUNK = 64,            /* packets in flight are kept by so many */
 };
 
 /* Bytes shared by packets. */
@@ -51,8 +54,8 @@ struct packet_buffer {
 };
 
 /*
- * The quoted datagram of an ICMP error, kept as fields so that a NAT can translate it: addresses and ports as they stood
- * in the packet that caused the error, where it was caused.
+ * The quoted datagram of an ICMP error, kept as fields so that a NAT can translate it: addresses
+ * and ports as they stood in the packet that caused the error, where it was caused.
  */
 struct packet_quote {
     struct addr source;
@@ -61,37 +64,41 @@ struct packet_quote {
     uint16_t size;     /* bytes of the quoted packet's IP payload */
     uint16_t checksum; /* of its transport header, as it was sent */
     uint16_t id;
-    uint8_t protocol;  /* enum packet_protocol */
+    uint8_t protocol; /* enum packet_protocol */
     uint8_t ttl;
     bool dont_fragment;
 };
 
 /*
- * A packet or a fragment of one. `data` is what follows the transport header in the whole, unfragmented packet; a
- * fragment refers to the same buffer and says by `offset` and `length` which part of the IP payload (transport header
- * included) it carries. Only a fragment with offset 0 has ports; in all others they are 0.
+ * A packet or a fragment of one. `data` is what follows the transport header in the whole,
+ * unfragmented packet; a fragment refers to the same buffer and says by `offset` and `length` which
+ * part of the IP payload (transport header included) it carries. Only a fragment with offset 0 has
+ * ports; in all others they are 0.
  */
 struct packet {
     struct addr source;
     struct addr destination;
-    struct packet_buffer *buffer; /* NULL when there is no data; for ICMP errors it holds a struct packet_quote */
-    uint32_t data;                /* bytes of the whole packet's data */
-    uint32_t id;                  /* of the IP header; 32 bits of it for IPv6 */
-    uint32_t length;              /* of the IP payload in this packet or fragment */
-    uint16_t offset;              /* of it in the whole; a multiple of 8 */
-    uint8_t protocol;             /* enum packet_protocol */
-    uint8_t icmp;                 /* enum packet_icmp, when protocol is PACKET_ICMP */
+    struct packet_buffer
+        *buffer;   /* NULL when there is no data; for ICMP errors it holds a struct packet_quote */
+    uint32_t data; /* bytes of the whole packet's data */
+    uint32_t id;   /* of the IP header; 32 bits of it for IPv6 */
+    uint32_t length;  /* of the IP payload in this packet or fragment */
+    uint16_t offset;  /* of it in the whole; a multiple of 8 */
+    uint8_t protocol; /* enum packet_protocol */
+    uint8_t icmp;     /* enum packet_icmp, when protocol is PACKET_ICMP */
     uint8_t ttl;
-    uint8_t tcp_flags;            /* of a TCP packet: FIN 1, SYN 2, RST 4 */
-    bool dont_fragment;           /* IPv4; for IPv6 routers act as if it were set, unless they had to reassemble */
+    uint8_t tcp_flags;  /* of a TCP packet: FIN 1, SYN 2, RST 4 */
+    bool dont_fragment; /* IPv4; for IPv6 routers act as if it were set, unless they had to
+                           reassemble */
     bool more_fragments;
-    bool bad_checksum;            /* corrupted on the way: the receiver's UDP refuses it */
+    bool bad_checksum; /* corrupted on the way: the receiver's UDP refuses it */
 };
 
-/* Free lists of packets in flight and of buffers in three sizes. Memory comes from the heap only until a run is warm. */
+/* Free lists of packets in flight and of buffers in three sizes. Memory comes from the heap only
+ * until a run is warm. */
 struct packet_pool {
     struct packet_buffer *free_buffers[3];
-    struct packet *packets; /* in flight, by index */
+    struct packet **chunks; /* packets in flight, by index; they stay where they are */
     uint32_t *free_packets; /* a stack of indices */
     uint32_t capacity;
     uint32_t free_count;
@@ -106,9 +113,15 @@ struct packet_buffer *packet_buffer_new(struct packet_pool *pool, size_t size);
 void packet_buffer_hold(struct packet_buffer *buffer);
 void packet_buffer_drop(struct packet_pool *pool, struct packet_buffer *buffer);
 
-/* Parks a packet until an event takes it back; the buffer's reference goes with it. */
+/* Parks a packet until it arrives somewhere; the buffer's reference goes with it. */
 uint32_t packet_park(struct packet_pool *pool, const struct packet *packet);
-void packet_unpark(struct packet_pool *pool, uint32_t index, struct packet *packet);
+/* The parked packet, which may be changed and dropped in its place. */
+static inline struct packet *packet_at(const struct packet_pool *pool, uint32_t index)
+{
+    return &pool->chunks[index / PACKET_CHUNK][index % PACKET_CHUNK];
+}
+/* Gives the place back; what was there has been dropped or passed on. */
+void packet_unpark(struct packet_pool *pool, uint32_t index);
 
 /* A whole datagram over a fresh buffer with a copy of the bytes; 64 hops, may be fragmented. */
 void packet_make_udp(struct packet_pool *pool, struct packet *packet, const struct addr *source,
@@ -116,7 +129,8 @@ void packet_make_udp(struct packet_pool *pool, struct packet *packet, const stru
 /* Gives the packet's reference back. */
 void packet_drop(struct packet_pool *pool, struct packet *packet);
 /* Flips one bit of the data on a copy of it; without data only the checksum suffers. */
-void packet_corrupt(struct packet_pool *pool, struct packet *packet, uint32_t draw, bool undetected);
+void packet_corrupt(struct packet_pool *pool, struct packet *packet, uint32_t draw,
+                    bool undetected);
 
 /* Bytes of the transport header that the protocol has before the data. */
 uint32_t packet_transport_header(uint8_t protocol);

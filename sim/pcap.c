@@ -19,7 +19,8 @@ struct pcap_file *pcap_file_open(const char *path)
 {
     struct pcap_file *file = malloc(sizeof *file);
     check(file != NULL);
-    file->handle = pcap_open_dead_with_tstamp_precision(DLT_RAW, WIRE_MAX, PCAP_TSTAMP_PRECISION_NANO);
+    file->handle =
+        pcap_open_dead_with_tstamp_precision(DLT_RAW, WIRE_MAX, PCAP_TSTAMP_PRECISION_NANO);
     check(file->handle != NULL);
     file->dumper = pcap_dump_open(file->handle, path);
     if (file->dumper == NULL) {

@@ -1,4 +1,5 @@
-/* Captures in libpcap's format, with nanoseconds, of raw IP packets. The one part of sim/ that writes files. */
+/* Captures in libpcap's format, with nanoseconds, of raw IP packets. The one part of sim/ that
+ * writes files. */
 #ifndef WARREN_SIM_PCAP_H
 #define WARREN_SIM_PCAP_H
 

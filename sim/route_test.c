@@ -1,7 +1,7 @@
 /* Tests of longest prefix match, against a plain search through a list. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -65,7 +65,8 @@ static void test_families_do_not_meet(void **state)
     route_free(&table);
 }
 
-static uint32_t search(const struct addr *prefixes, const uint32_t *bits, uint32_t count, const struct addr *address)
+static uint32_t search(const struct addr *prefixes, const uint32_t *bits, uint32_t count,
+                       const struct addr *address)
 {
     uint32_t best = ROUTE_NONE;
     for (uint32_t i = 0; i < count; i++) {
@@ -94,7 +95,9 @@ static void test_agrees_with_a_search(void **state)
         route_set(&table, &prefixes[i], bits[i], i);
     }
     for (uint32_t i = 0; i < LOOKUPS; i++) {
-        struct addr address = addr_v4((uint32_t)random_u64(&random) & 0xc3030303, 0);
+        /* A few come again and again, which is remembered. */
+        uint32_t mask = i % 2 == 0 ? 0xc3030303 : 0x00030003;
+        struct addr address = addr_v4((uint32_t)random_u64(&random) & mask, 0);
         assert_int_equal(route_find(&table, &address), search(prefixes, bits, ROUTES, &address));
     }
     route_free(&table);

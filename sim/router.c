@@ -1,7 +1,8 @@
 /*
- * What a router does with a packet. The order is that of Linux, and shows in which packets make a mapping: on the way out
- * hops, size and firewall are looked at before the NAT, so that a refused packet opens nothing; on the way in the NAT
- * comes first, so that a packet that dies afterwards has still refreshed its mapping.
+ * What a router does with a packet. The order is that of Linux, and shows in which packets make a
+ * mapping: on the way out hops, size and firewall are looked at before the NAT, so that a refused
+ * packet opens nothing; on the way in the NAT comes first, so that a packet that dies afterwards
+ * has still refreshed its mapping.
  */
 #include "core/base/check.h"
 #include "sim/world.h"
@@ -12,10 +13,10 @@
 struct hop {
     struct net *net;
     struct router *router;
-    uint32_t in;             /* port */
+    uint32_t in; /* port */
     bool reassembled;
-    struct addr source;      /* as it came in, for the quote of an error */
-    struct addr destination;
+    const struct addr *source; /* as it came in, for the quote of an error */
+    const struct addr *destination;
 };
 
 static bool translates(const struct router *router, const struct packet *packet)
@@ -33,7 +34,7 @@ static void drop(const struct hop *hop, enum net_drop reason, uint8_t detail, st
     world_drop(hop->net, hop->router->place, link_of(hop->in), reason, detail, packet);
 }
 
-/* The router's own address on the side of a port; ADDR_NONE when it has none of that family there. */
+/* The router's own address on one of its sides; ADDR_NONE when it has none of the family. */
 static struct addr own_address(const struct router *router, bool outside, uint8_t family)
 {
     struct addr inside = family == ADDR_V4 ? router->inside_v4 : router->inside_v6;
@@ -48,13 +49,13 @@ static struct addr own_address(const struct router *router, bool outside, uint8_
 }
 
 /* Tells the sender, unless nobody may be told. `packet` stays the caller's. */
-static void answer_error(const struct hop *hop, const struct packet *packet, enum packet_icmp kind, uint32_t mtu,
-                         const struct addr *from)
+static void answer_error(const struct hop *hop, const struct packet *packet, enum packet_icmp kind,
+                         uint32_t mtu, const struct addr *from)
 {
     struct net *net = hop->net;
     struct packet cause = *packet;
-    cause.source = hop->source;
-    cause.destination = hop->destination;
+    cause.source = *hop->source;
+    cause.destination = *hop->destination;
     if (hop->router->silent || !icmp_may_answer(&cause))
         return;
     uint32_t target = route_find(&hop->router->routes, &cause.source);
@@ -72,8 +73,8 @@ static void answer_error(const struct hop *hop, const struct packet *packet, enu
     world_transmit(net, target, &error);
 }
 
-static void refuse(const struct hop *hop, enum net_drop reason, uint8_t detail, enum packet_icmp kind, uint32_t mtu,
-                   struct packet *packet)
+static void refuse(const struct hop *hop, enum net_drop reason, uint8_t detail,
+                   enum packet_icmp kind, uint32_t mtu, struct packet *packet)
 {
     static const struct addr any;
     if (kind != PACKET_ICMP_NONE)
@@ -86,16 +87,17 @@ static void deliver_local(const struct hop *hop, struct packet *packet)
 {
     struct net *net = hop->net;
     uint32_t target = route_find(&hop->router->routes, &packet->source);
-    if (packet->protocol == PACKET_ICMP && packet->icmp == PACKET_ICMP_ECHO_REQUEST && target < net->port_count &&
-        !packet->bad_checksum && !hop->router->silent) {
+    if (packet->protocol == PACKET_ICMP && packet->icmp == PACKET_ICMP_ECHO_REQUEST &&
+        target < net->port_count && !packet->bad_checksum && !hop->router->silent) {
         icmp_make_reply(packet);
         packet->id = ++hop->router->ip_id;
         world_transmit(net, target, packet);
         return;
     }
     if (packet->protocol != PACKET_ICMP && !packet->bad_checksum)
-        answer_error(hop, packet, PACKET_ICMP_UNREACHABLE_PORT, 0, &hop->destination);
-    drop(hop, packet->protocol == PACKET_ICMP ? NET_DROP_UNSUPPORTED : NET_DROP_NO_SOCKET, 0, packet);
+        answer_error(hop, packet, PACKET_ICMP_UNREACHABLE_PORT, 0, hop->destination);
+    drop(hop, packet->protocol == PACKET_ICMP ? NET_DROP_UNSUPPORTED : NET_DROP_NO_SOCKET, 0,
+         packet);
 }
 
 /* False when the packet is too big for the way out and may not be cut; it is then gone. */
@@ -121,7 +123,8 @@ static void send(const struct hop *hop, uint32_t target, struct packet *packet)
     check(packet->ttl > 1);
     packet->ttl--;
     if (hop->reassembled)
-        packet->id = ++hop->router->ip_id; /* two inside hosts may use the same one towards the same place */
+        packet->id =
+            ++hop->router->ip_id; /* two inside hosts may use the same one towards the same place */
     uint32_t mtu = net->ports[target].mtu;
     if (packet_wire_size(packet) <= mtu) {
         world_show(net, NET_FORWARDED, hop->router->place, link_of(target), packet);
@@ -229,7 +232,7 @@ static bool admitted(const struct hop *hop, bool outbound, struct packet *packet
     return false;
 }
 
-static void outbound(const struct hop *hop, uint32_t target, struct packet *packet)
+static void outbound(struct hop *hop, uint32_t target, struct packet *packet)
 {
     struct net *net = hop->net;
     struct router *router = hop->router;
@@ -250,6 +253,10 @@ static void outbound(const struct hop *hop, uint32_t target, struct packet *pack
         refuse(hop, NET_DROP_NAT, (uint8_t)verdict, error_of_verdict(verdict), 0, packet);
         return;
     }
+    struct addr source = packet->source;
+    struct addr destination = packet->destination;
+    hop->source = &source;
+    hop->destination = &destination;
     from_nat(net, &view, packet);
     if (verdict == NAT_HAIRPIN)
         forward(hop, route_find(&router->routes, &packet->destination), packet);
@@ -257,20 +264,22 @@ static void outbound(const struct hop *hop, uint32_t target, struct packet *pack
         send(hop, target, packet);
 }
 
-static void inbound(const struct hop *hop, uint32_t target, struct packet *packet)
+static void inbound(struct hop *hop, uint32_t target, struct packet *packet)
 {
     struct net *net = hop->net;
     struct router *router = hop->router;
+    struct addr destination = packet->destination;
     if (target == ROUTE_LOCAL && translates(router, packet)) {
         struct nat_packet view;
         to_nat(packet, &view);
         enum nat_verdict verdict = nat_inbound(router->nat, net->engine.now_ns, &view);
         if (!nat_verdict_passes(verdict)) {
             if (router->answers_refused && packet->protocol == PACKET_UDP && !packet->bad_checksum)
-                answer_error(hop, packet, PACKET_ICMP_UNREACHABLE_PORT, 0, &hop->destination);
+                answer_error(hop, packet, PACKET_ICMP_UNREACHABLE_PORT, 0, hop->destination);
             drop(hop, NET_DROP_NAT, (uint8_t)verdict, packet);
             return;
         }
+        hop->destination = &destination;
         from_nat(net, &view, packet);
         target = route_find(&router->routes, &packet->destination);
     }
@@ -288,7 +297,8 @@ static bool reassemble(struct hop *hop, struct packet *packet)
     if (router->fragments == NULL)
         router->fragments = world_grow(NULL, 1, sizeof *router->fragments);
     uint64_t lost = 0;
-    enum fragment_result result = fragment_accept(router->fragments, &net->pool, net->engine.now_ns, packet, &lost);
+    enum fragment_result result =
+        fragment_accept(router->fragments, &net->pool, net->engine.now_ns, packet, &lost);
     net->counts.dropped[NET_DROP_REASSEMBLY] += lost;
     if (result == FRAGMENT_REFUSED)
         net->counts.dropped[NET_DROP_REASSEMBLY]++;
@@ -302,8 +312,8 @@ void router_receive(struct net *net, struct router *router, uint32_t port, struc
     if (packet_is_fragment(packet) && (translates(router, packet) || router->firewall != NULL) &&
         !reassemble(&hop, packet))
         return;
-    hop.source = packet->source;
-    hop.destination = packet->destination;
+    hop.source = &packet->source;
+    hop.destination = &packet->destination;
     uint32_t target = route_find(&router->routes, &packet->destination);
     if (target == ROUTE_NONE)
         forward(&hop, target, packet);

@@ -112,7 +112,8 @@ static void add_packet(struct text *text, const struct packet *packet)
     add_addr(text, &packet->destination);
     add(text, ", %" PRIu32 " bytes", packet->data);
     if (packet->offset != 0 || packet->more_fragments)
-        add(text, ", fragment %u+%" PRIu32 "%s", packet->offset, packet->length, packet->more_fragments ? "" : " last");
+        add(text, ", fragment %u+%" PRIu32 "%s", packet->offset, packet->length,
+            packet->more_fragments ? "" : " last");
 }
 
 /* A text of trace.def with the record's fields in place of their names. */
@@ -155,9 +156,12 @@ static void add_behaviour(struct text *text, const struct stun_behaviour *found)
     static const char *const traps[] = {"unknown", "no", "yes"};
     check(found->nat < 4 && found->mapping < 5 && found->filtering < 4 && found->hairpin < 4);
     check(found->ports < 4 && found->pooling < 3 && found->trap < 3);
-    add(text, "found nat %s, mapping %s, filtering %s, hairpin %s, ports %s step %" PRId32 ", pooling %s, trap %s",
-        nats[found->nat], mappings[found->mapping], filterings[found->filtering], hairpins[found->hairpin],
-        ports[found->ports], found->step, poolings[found->pooling], traps[found->trap]);
+    add(text,
+        "found nat %s, mapping %s, filtering %s, hairpin %s, ports %s step %" PRId32
+        ", pooling %s, trap %s",
+        nats[found->nat], mappings[found->mapping], filterings[found->filtering],
+        hairpins[found->hairpin], ports[found->ports], found->step, poolings[found->pooling],
+        traps[found->trap]);
     add(text, ", mapped to ");
     add_addr(text, &found->mapped);
     add(text, ", %" PRIu32 " sent, %" PRIu32 " received", found->sent, found->received);
@@ -189,11 +193,12 @@ static void add_command(struct text *text, uint64_t kind)
         add(text, "command %" PRIu64, kind);
 }
 
-size_t trace_text(char to[static TRACE_LINE_SIZE], const struct net *net, const struct net_event *event)
+size_t trace_text(char to[static TRACE_LINE_SIZE], const struct net *net,
+                  const struct net_event *event)
 {
     struct text text = {.to = to, .size = TRACE_LINE_SIZE};
-    add(&text, "%" PRIu64 ".%09" PRIu64 " %-10s ", event->now_ns / NS_PER_SECOND, event->now_ns % NS_PER_SECOND,
-        net_name(net, event->place));
+    add(&text, "%" PRIu64 ".%09" PRIu64 " %-10s ", event->now_ns / NS_PER_SECOND,
+        event->now_ns % NS_PER_SECOND, net_name(net, event->place));
     switch (event->kind) {
     case NET_SENT:
         add(&text, "sent ");

@@ -1,7 +1,7 @@
 /* Tests of events as text: every kind of line, and addresses as RFC 5952 writes them. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -21,7 +21,8 @@ static const struct {
     {{.family = ADDR_V6, .ip = {[0] = 0xff, [1] = 2}}, "ff02::"},
     {{.family = ADDR_V6, .port = 9, .ip = {0x20, 1, 0xd, 0xb8, [15] = 5}}, "[2001:db8::5]:9"},
     /* RFC 5952, 4.2.2: a single zero group stays; 4.2.3: the first of equal runs is shortened. */
-    {{.family = ADDR_V6, .ip = {0, 1, 0, 0, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7}}, "1:0:2:3:4:5:6:7"},
+    {{.family = ADDR_V6, .ip = {0, 1, 0, 0, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7}},
+     "1:0:2:3:4:5:6:7"},
     {{.family = ADDR_V6, .ip = {0, 1, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 6, 0, 7}}, "1::3:0:0:6:7"},
     {{.family = ADDR_V6, .ip = {0, 1, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7}}, "1:0:0:3::7"},
 };
@@ -49,19 +50,24 @@ static void test_lines(void **state)
     struct net_config config = {0};
     struct net *net = net_new(&config);
     uint32_t a = net_add_host(net, "alice", &(struct net_host){0});
-    struct packet packet = {.source = addr_v4(0xc0000201, 5), .destination = addr_v4(0xc0000202, 6), .data = 20};
+    struct packet packet = {
+        .source = addr_v4(0xc0000201, 5), .destination = addr_v4(0xc0000202, 6), .data = 20};
     packet.protocol = PACKET_UDP;
-    struct net_event event = {.now_ns = UINT64_C(12000000345), .place = a, .link = NET_NONE, .packet = &packet};
+    struct net_event event = {
+        .now_ns = UINT64_C(12000000345), .place = a, .link = NET_NONE, .packet = &packet};
     event.kind = NET_SENT;
-    expect_line(net, &event, "12.000000345 alice      sent udp 192.0.2.1:5 > 192.0.2.2:6, 20 bytes");
+    expect_line(net, &event,
+                "12.000000345 alice      sent udp 192.0.2.1:5 > 192.0.2.2:6, 20 bytes");
     event.kind = NET_DELIVERED;
-    expect_line(net, &event, "12.000000345 alice      received udp 192.0.2.1:5 > 192.0.2.2:6, 20 bytes");
+    expect_line(net, &event,
+                "12.000000345 alice      received udp 192.0.2.1:5 > 192.0.2.2:6, 20 bytes");
     event.kind = NET_DROPPED;
     event.drop = NET_DROP_NAT;
     event.detail = NAT_DROP_FILTERED;
     event.link = net_link(net, a, 0);
     expect_line(net, &event,
-                "12.000000345 alice      dropped (nat filtered) on alice>internet udp 192.0.2.1:5 > 192.0.2.2:6, 20 bytes");
+                "12.000000345 alice      dropped (nat filtered) on alice>internet udp "
+                "192.0.2.1:5 > 192.0.2.2:6, 20 bytes");
     event.kind = NET_FAULT;
     event.number = NET_FAULT_NAT_FLUSH;
     expect_line(net, &event, "12.000000345 alice      fault nat-flush");
@@ -74,12 +80,15 @@ static void test_lines(void **state)
                                   .other = addr_v4(0xc0000203, 9)};
     event.kind = NET_TRACE;
     event.record = &record;
-    expect_line(net, &event, "12.000000345 alice      response from 192.0.2.1:3478 on socket 256: seen as 192.0.2.3:9");
+    expect_line(
+        net, &event,
+        "12.000000345 alice      response from 192.0.2.1:3478 on socket 256: seen as 192.0.2.3:9");
     struct node_out out = {.kind = NODE_OUT_BEHAVIOUR};
     event.kind = NET_OUTPUT;
     event.output = &out;
     expect_line(net, &event,
-                "12.000000345 alice      found nat unknown, mapping unknown, filtering unknown, hairpin unknown, ports "
+                "12.000000345 alice      found nat unknown, mapping unknown, filtering unknown, "
+                "hairpin unknown, ports "
                 "unknown step 0, pooling unknown, trap unknown, mapped to -, 0 sent, 0 received");
     net_free(net);
 }

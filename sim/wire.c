@@ -31,7 +31,8 @@ static uint16_t fold(uint32_t sum)
 
 static uint8_t next_header(const struct packet *packet)
 {
-    return packet->protocol == PACKET_ICMP && packet->source.family == ADDR_V6 ? IP_NEXT_ICMPV6 : packet->protocol;
+    return packet->protocol == PACKET_ICMP && packet->source.family == ADDR_V6 ? IP_NEXT_ICMPV6
+                                                                               : packet->protocol;
 }
 
 /* RFC 768 and RFC 8200, section 8.1. ICMP for IPv4 has none. */
@@ -44,16 +45,16 @@ static uint32_t pseudo_header(const struct packet *packet, uint32_t size)
     return sum + next_header(packet) + size;
 }
 
-static void write_ipv4(struct writer *w, const struct addr *source, const struct addr *destination, uint32_t size,
-                       const struct packet *fields)
+static void write_ipv4(struct writer *w, const struct addr *source, const struct addr *destination,
+                       uint32_t size, const struct packet *fields)
 {
     size_t start = w->index;
     write_u8(w, 0x45);
     write_u8(w, 0);
     write_u16(w, (uint16_t)size);
     write_u16(w, (uint16_t)fields->id);
-    write_u16(w, (uint16_t)((fields->dont_fragment ? 0x4000 : 0) | (fields->more_fragments ? 0x2000 : 0) |
-                            fields->offset / 8));
+    write_u16(w, (uint16_t)((fields->dont_fragment ? 0x4000 : 0) |
+                            (fields->more_fragments ? 0x2000 : 0) | fields->offset / 8));
     write_u8(w, fields->ttl);
     write_u8(w, fields->protocol);
     write_u16(w, 0);

@@ -1,4 +1,5 @@
-/* A simulated packet as the bytes it would have on a wire, with correct checksums: for captures, and for real interfaces. */
+/* A simulated packet as the bytes it would have on a wire, with correct checksums: for captures,
+ * and for real interfaces. */
 #ifndef WARREN_SIM_WIRE_H
 #define WARREN_SIM_WIRE_H
 

@@ -1,10 +1,10 @@
 /*
- * Tests of packets as bytes: against packets of known bytes, and by the rule of RFC 1071 that a right packet's words sum to
- * all ones.
+ * Tests of packets as bytes: against packets of known bytes, and by the rule of RFC 1071 that a
+ * right packet's words sum to all ones.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -71,9 +71,9 @@ static uint32_t transport_sum(size_t size, bool six, uint8_t protocol, bool pseu
 static void test_udp_over_ipv4_byte_for_byte(void **state)
 {
     (void)state;
-    static const uint8_t expected[] = {0x45, 0x00, 0x00, 0x20, 0x00, 0x07, 0x40, 0x00, 0x40, 0x11, 0, 0, 0xc6, 0x12,
-                                       0x00, 0x01, 0xc6, 0x12, 0x00, 0x02, 0x12, 0x34, 0x56, 0x78, 0x00, 0x0c, 0, 0,
-                                       'a',  'b',  'c',  'd'};
+    static const uint8_t expected[] = {
+        0x45, 0x00, 0x00, 0x20, 0x00, 0x07, 0x40, 0x00, 0x40, 0x11, 0, 0, 0xc6, 0x12, 0x00, 0x01,
+        0xc6, 0x12, 0x00, 0x02, 0x12, 0x34, 0x56, 0x78, 0x00, 0x0c, 0, 0, 'a',  'b',  'c',  'd'};
     struct packet_pool pool;
     packet_pool_init(&pool);
     struct packet packet;
@@ -100,7 +100,8 @@ static void test_checksums_of_every_kind(void **state)
             make(&pool, &packet, six != 0, data[i]);
             size_t size = wire_write(&packet, wire);
             assert_int_equal(transport_sum(size, six != 0, 17, true), 0xffff);
-            for (unsigned kind = PACKET_ICMP_UNREACHABLE_NET; kind <= PACKET_ICMP_TIME_EXCEEDED; kind++) {
+            for (unsigned kind = PACKET_ICMP_UNREACHABLE_NET; kind <= PACKET_ICMP_TIME_EXCEEDED;
+                 kind++) {
                 struct packet error;
                 struct addr router = six != 0 ? v6(9, 0) : v4(9, 0);
                 icmp_make_error(&pool, &error, &packet, (enum packet_icmp)kind, 1400, &router);

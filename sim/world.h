@@ -1,6 +1,7 @@
 /*
- * The inside of a simulated network, shared by the files that make it up: net.c (timeline and running), build.c
- * (places, links, addresses), router.c, host.c. Programs on top include sim/net.h.
+ * The inside of a simulated network, shared by the files that make it up: net.c (timeline and
+ * running), build.c (places, links, addresses), router.c, host.c. Programs on top include
+ * sim/net.h.
  */
 #ifndef WARREN_SIM_WORLD_H
 #define WARREN_SIM_WORLD_H
@@ -20,8 +21,9 @@ enum {
 };
 
 /*
- * What an engine event does. Smaller numbers are a delivery: `what` is the port and `which` the parked packet. `which` of
- * a timer says nothing, its node is the host; that of the others is an index into the timeline.
+ * What an engine event does. Smaller numbers are a delivery: `what` is the port and `which` the
+ * parked packet. `which` of a timer says nothing, its node is the host; that of the others is an
+ * index into the timeline.
  */
 enum world_what {
     WORLD_TIMER = 0x7ffffff0,
@@ -30,15 +32,17 @@ enum world_what {
 };
 
 /*
- * An interface. Links have two ends, ports 2n and 2n + 1 of link n, so that a port's link and peer need no table. A
- * port holds the direction that leads away from it. What every packet reads comes first.
+ * An interface. Links have two ends, ports 2n and 2n + 1 of link n, so that a port's link and peer
+ * need no table. A port holds the direction that leads away from it. What every packet reads comes
+ * first.
  */
 struct port {
     uint32_t place;
-    uint32_t number;  /* of the place's interfaces; a router's uplink is 0, and those towards inside count from 1 */
-    uint32_t mtu;     /* of the way out */
-    bool down;        /* the interface itself */
-    bool outside;     /* a router's uplink */
+    uint32_t number; /* of the place's interfaces; a router's uplink is 0, and those towards inside
+                        count from 1 */
+    uint32_t mtu;    /* of the way out */
+    bool down;       /* the interface itself */
+    bool outside;    /* a router's uplink */
     bool black_hole;
     struct pcap_file *capture;
     struct link_way way;
@@ -48,7 +52,7 @@ struct port {
 /* A packet that arrives within the event that is under way. */
 struct arrival {
     uint32_t port;
-    struct packet packet;
+    uint32_t packet; /* parked */
 };
 
 struct router {
@@ -59,23 +63,24 @@ struct router {
     struct firewall *firewall;
     bool nat_v6;
     bool silent;
-    bool answers_refused; /* the router's own stack sees what the NAT did not admit, and says "port unreachable" */
+    bool answers_refused; /* the router's own stack sees what the NAT did not admit, and says "port
+                             unreachable" */
     uint32_t ip_id;
     struct route_table routes;
     struct icmp_budget icmp;
     struct fragment_table *fragments; /* NULL until the first fragment */
     struct addr inside_v4;            /* the router's own, on the inner side */
     struct addr inside_v6;
-    struct addr *external;            /* on the uplink: IPv4 first, then IPv6 */
+    struct addr *external; /* on the uplink: IPv4 first, then IPv6 */
     uint32_t external_v4;
     uint32_t external_v6;
-    uint32_t number;                  /* counts routers; the internet is 0 */
+    uint32_t number; /* counts routers; the internet is 0 */
     uint32_t inner_ports;
     uint32_t v4_base;
-    uint32_t v4_next;                 /* of its inner range; 0: it has none of its own */
+    uint32_t v4_next; /* of its inner range; 0: it has none of its own */
     uint32_t v4_end;
-    uint8_t v4_bits;                  /* prefix of the inner range, 0: places behind it see single hosts */
-    struct addr v6_prefix;            /* of 64 bits; ADDR_NONE: none */
+    uint8_t v4_bits;       /* prefix of the inner range, 0: places behind it see single hosts */
+    struct addr v6_prefix; /* of 64 bits; ADDR_NONE: none */
     uint64_t v6_next;
 };
 
@@ -91,14 +96,14 @@ struct host_interface {
 
 struct host_socket {
     uint16_t port;
-    uint8_t family;      /* ADDR_NONE: both */
-    uint32_t name;       /* the node's; 0 on a plain host */
+    uint8_t family; /* ADDR_NONE: both */
+    uint32_t name;  /* the node's; 0 on a plain host */
     net_receive *receive;
     net_icmp *icmp;
     void *context;
 };
 
-enum { HOST_RECENT_PORTS = 32, HOST_PATHS = 8 };
+enum { HOST_RECENT_PORTS = 32, HOST_PATHS = 8, HOST_TIMERS_NOW_MAX = 100000 };
 
 /* A path whose MTU is smaller than the link's, learned from an ICMP error (RFC 8201). */
 struct host_path {
@@ -130,9 +135,11 @@ struct host {
     struct node_limits limits;
     struct node_env env;
     struct drive drive;
-    uint64_t armed_ns;      /* the timer event that counts; ENGINE_NEVER: none */
+    uint64_t armed_ns;   /* the timer event that counts; ENGINE_NEVER: none */
+    uint64_t timer_ns;   /* when the node was last told of its deadline */
+    uint32_t timers_now; /* how often in a row at that time */
     uint32_t starts;
-    uint64_t past_digest;   /* of the nodes that ended */
+    uint64_t past_digest; /* of the nodes that ended */
 };
 
 struct place {
@@ -171,14 +178,14 @@ struct net {
     struct pending *pending;
     uint32_t pending_count;
     uint32_t pending_capacity;
-    bool in_node;             /* a drive is under way */
+    bool in_node; /* a drive is under way */
     struct port *ports;
     uint32_t port_count;
     uint32_t port_capacity;
     struct place *places;
     uint32_t place_count;
     uint32_t place_capacity;
-    uint32_t *names;          /* hash table of place numbers + 1 */
+    uint32_t *names; /* hash table of place numbers + 1 */
     uint32_t names_mask;
     struct timeline *timeline;
     uint32_t timeline_count;
@@ -189,24 +196,35 @@ struct net {
 };
 
 /*
- * Memory for `count` items, zero when `items` is NULL, otherwise with what was there and anything after it. It ends the
- * program when there is none: a simulation has nothing to fall back on.
+ * Memory for `count` items, zero when `items` is NULL, otherwise with what was there and anything
+ * after it. It ends the program when there is none: a simulation has nothing to fall back on.
  */
 void *world_grow(void *items, size_t count, size_t item_size);
 
-/* ---- Packets on the move (net.c). All take the packet's reference. -------------------------------------------------- */
+/* ---- Packets on the move (net.c). All take the packet's reference. --------------------------- */
 
 /* Puts a packet on the wire at a port; its size fits the port's MTU. */
 void world_transmit(struct net *net, uint32_t port, struct packet *packet);
-/* Hands a packet to a port within this event. */
+/* Hands a packet to a port within this event, but not within this call. */
 void world_arrive(struct net *net, uint32_t port, const struct packet *packet);
 void world_drop(struct net *net, uint32_t place, uint32_t link, enum net_drop drop, uint8_t detail,
                 struct packet *packet);
 /* Counts and shows a datagram or packet that was not dropped. */
-void world_show(struct net *net, enum net_event_kind kind, uint32_t place, uint32_t link, const struct packet *packet);
 void world_tell(struct net *net, struct net_event *event);
+static inline void world_show(struct net *net, enum net_event_kind kind, uint32_t place,
+                              uint32_t link, const struct packet *packet)
+{
+    if (kind == NET_SENT)
+        net->counts.sent++;
+    else if (kind == NET_FORWARDED)
+        net->counts.forwarded++;
+    if (net->config.observe == NULL)
+        return;
+    struct net_event event = {.kind = kind, .place = place, .link = link, .packet = packet};
+    world_tell(net, &event);
+}
 
-/* ---- Places --------------------------------------------------------------------------------------------------------- */
+/* ---- Places ---------------------------------------------------------------------------------- */
 
 void router_receive(struct net *net, struct router *router, uint32_t port, struct packet *packet);
 /* A reboot: everything but the configuration is lost. */
@@ -219,7 +237,7 @@ void host_fault(struct net *net, struct host *host, uint32_t kind);
 /* Makes the host's node; its seed is derived from the name and the number of the start. */
 void host_start(struct net *net, struct host *host);
 
-/* ---- Building (build.c) --------------------------------------------------------------------------------------------- */
+/* ---- Building (build.c) ---------------------------------------------------------------------- */
 
 /* The first place of a world. */
 void build_internet(struct net *net);

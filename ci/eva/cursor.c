@@ -3,8 +3,8 @@
  * invariant index <= length, for all lengths up to more than the widest operation. That the
  * invariant holds again afterwards makes it a proof by induction for any sequence of operations.
  *
- * EVA-SOURCES: core/base/cursor.c EVA-OPTIONS: -c11 -eva -eva-precision 3
- * -eva-slevel 1000 -eva-split-return auto
+ * EVA-SOURCES: core/base/cursor.c
+ * EVA-OPTIONS: -c11 -eva -eva-precision 3 -eva-slevel 1000 -eva-split-return auto
  */
 #include <stddef.h>
 #include <stdint.h>

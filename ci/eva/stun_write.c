@@ -1,6 +1,6 @@
 /*
- * Eva driver: the STUN encoder, attribute by attribute, into buffers of every size around what fits;
- * then integrity and FINGERPRINT, appended and checked.
+ * Eva driver: the STUN encoder, attribute by attribute, into buffers of several sizes around what
+ * fits; then integrity and FINGERPRINT, appended and checked.
  *
  * EVA-SOURCES: core/stun/message.c core/stun/message_write.c core/stun/integrity.c
  * EVA-SOURCES: core/base/cursor.c core/base/addr.c

@@ -22,12 +22,6 @@ struct addr addr_v6(const uint8_t ip[static 16], uint16_t port)
     return addr;
 }
 
-struct addr addr_with_port(struct addr addr, uint16_t port)
-{
-    addr.port = port;
-    return addr;
-}
-
 size_t addr_ip_size(const struct addr *addr)
 {
     switch (addr->family) {
@@ -39,16 +33,6 @@ size_t addr_ip_size(const struct addr *addr)
         check(addr->family == ADDR_NONE);
         return 0;
     }
-}
-
-bool addr_equal(const struct addr *a, const struct addr *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
-bool addr_equal_ip(const struct addr *a, const struct addr *b)
-{
-    return a->family == b->family && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
 int addr_compare(const struct addr *a, const struct addr *b)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum addr_family {
     ADDR_NONE = 0, /* no address at all; every byte of the struct is zero */
@@ -28,14 +29,25 @@ _Static_assert(sizeof(struct addr) == 20, "struct addr is a map key and has no p
 struct addr addr_v4(uint32_t ip, uint16_t port);
 struct addr addr_v6(const uint8_t ip[static 16], uint16_t port);
 /* The same address with another port. */
-struct addr addr_with_port(struct addr addr, uint16_t port);
+static inline struct addr addr_with_port(struct addr addr, uint16_t port)
+{
+    addr.port = port;
+    return addr;
+}
 
 /* The bytes of the IP address that count: 4, 16, or 0 for ADDR_NONE. */
 size_t addr_ip_size(const struct addr *addr);
 
-bool addr_equal(const struct addr *a, const struct addr *b);
+/* Here, not in addr.c: tables compare addresses on every packet's path. */
+static inline bool addr_equal(const struct addr *a, const struct addr *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
 /* Equal but for the port. */
-bool addr_equal_ip(const struct addr *a, const struct addr *b);
+static inline bool addr_equal_ip(const struct addr *a, const struct addr *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
 /*
  * A total order for places where results must not depend on memory: family, address, port. <0, 0,
  * >0.

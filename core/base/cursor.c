@@ -57,7 +57,10 @@ uint64_t read_u64(struct reader *r)
 void read_bytes(struct reader *r, uint8_t *to, size_t size)
 {
     size_t at;
-    if (reader_claim(r, size, &at))
+    bool claimed = reader_claim(r, size, &at);
+    if (size == 0)
+        return;
+    if (claimed)
         memcpy(to, r->base + at, size);
     else
         memset(to, 0, size);

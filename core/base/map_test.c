@@ -178,8 +178,8 @@ static void test_sizes(void **state)
     /* At most half full, whatever the capacity. */
     for (uint32_t capacity = 1; capacity < 300; capacity++) {
         size_t one = map_bytes(1, 4) / 2;
-        assert_true(map_bytes(capacity, 4) >= 2 * capacity * one);
-        assert_true(map_bytes(capacity, 4) <= 4 * capacity * one);
+        assert_true(map_bytes(capacity, 4) >= one * 2 * capacity);
+        assert_true(map_bytes(capacity, 4) <= one * 4 * capacity);
     }
 }
 

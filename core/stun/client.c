@@ -260,9 +260,9 @@ struct stun_outcome stun_client_icmp(struct stun_client *client, const struct co
 }
 
 struct stun_outcome stun_client_timer(struct stun_client *client, const struct context *cx,
-                                      struct handle handle)
+                                      struct handle owner)
 {
-    struct stun_transaction *transaction = pool_at(&client->transactions, handle);
+    struct stun_transaction *transaction = pool_at(&client->transactions, owner);
     check(transaction != NULL);
     if (transaction->transmissions < STUN_RC) {
         transaction_transmit(client, cx, transaction);

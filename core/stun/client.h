@@ -90,6 +90,6 @@ struct stun_outcome stun_client_icmp(struct stun_client *client, const struct co
                                      const struct node_in_icmp *icmp);
 /* The timer of a transaction fired. */
 struct stun_outcome stun_client_timer(struct stun_client *client, const struct context *cx,
-                                      struct handle transaction);
+                                      struct handle owner);
 
 #endif

@@ -33,12 +33,21 @@ struct rig {
 static struct rig rig;
 
 static const struct addr local = {.family = ADDR_V4, .port = 4000, .ip = {10, 0, 0, 2}};
-static const struct addr server = {.family = ADDR_V4, .port = 3478, .ip = {192, 0, 2, 1}};
-static const struct addr elsewhere = {.family = ADDR_V4, .port = 3479, .ip = {192, 0, 2, 9}};
+/* What initializes a constant has to be one itself. */
+#define SERVER \
+    { \
+        .family = ADDR_V4, .port = 3478, .ip = { 192, 0, 2, 1 } \
+    }
+#define ELSEWHERE \
+    { \
+        .family = ADDR_V4, .port = 3479, .ip = { 192, 0, 2, 9 } \
+    }
+static const struct addr server = SERVER;
+static const struct addr elsewhere = ELSEWHERE;
 static const struct addr mapped = {.family = ADDR_V4, .port = 32853, .ip = {203, 0, 113, 7}};
 
 static const struct stun_request plain = {
-    .socket = SOCKET, .server = server, .answers = server, .tag = TAG};
+    .socket = SOCKET, .server = SERVER, .answers = SERVER, .tag = TAG};
 
 static void rig_init(uint32_t output_bytes)
 {
@@ -107,7 +116,7 @@ static const struct arrival good = {.class = STUN_SUCCESS,
                                     .method = STUN_METHOD_BINDING,
                                     .xor_mapped = true,
                                     .socket = SOCKET,
-                                    .remote = server};
+                                    .remote = SERVER};
 
 static struct stun_outcome arrive(const struct arrival *arrival)
 {
@@ -244,78 +253,78 @@ struct row {
 /* The plain request, answered from where it went. */
 static const struct row plain_rows[] = {
     {"success",
-     {STUN_SUCCESS, 1, .xor_mapped = true, .socket = SOCKET, .remote = server},
+     {STUN_SUCCESS, 1, .xor_mapped = true, .socket = SOCKET, .remote = SERVER},
      STUN_RESULT_SUCCESS,
      0,
      TRACE_STUN_RESPONSE},
     {"success with both addresses",
      {STUN_SUCCESS, 1, .xor_mapped = true, .in_the_clear = true, .socket = SOCKET,
-      .remote = server},
+      .remote = SERVER},
      STUN_RESULT_SUCCESS,
      0,
      TRACE_STUN_RESPONSE},
     {"success without an address",
-     {STUN_SUCCESS, 1, .socket = SOCKET, .remote = server},
+     {STUN_SUCCESS, 1, .socket = SOCKET, .remote = SERVER},
      STUN_RESULT_ERROR,
      0,
      TRACE_STUN_ERROR_RESPONSE},
     {"unknown attribute that must be understood",
-     {STUN_SUCCESS, 1, .unknown = 0x7f00, .xor_mapped = true, .socket = SOCKET, .remote = server},
+     {STUN_SUCCESS, 1, .unknown = 0x7f00, .xor_mapped = true, .socket = SOCKET, .remote = SERVER},
      STUN_RESULT_ERROR,
      0,
      TRACE_STUN_ERROR_RESPONSE},
     {"unknown attribute that may be skipped",
-     {STUN_SUCCESS, 1, .unknown = 0xff00, .xor_mapped = true, .socket = SOCKET, .remote = server},
+     {STUN_SUCCESS, 1, .unknown = 0xff00, .xor_mapped = true, .socket = SOCKET, .remote = SERVER},
      STUN_RESULT_SUCCESS,
      0,
      TRACE_STUN_RESPONSE},
     {"error 420",
-     {STUN_ERROR, 1, .code = 420, .socket = SOCKET, .remote = server},
+     {STUN_ERROR, 1, .code = 420, .socket = SOCKET, .remote = SERVER},
      STUN_RESULT_ERROR,
      420,
      TRACE_STUN_ERROR_RESPONSE},
     {"error 500",
-     {STUN_ERROR, 1, .code = 500, .socket = SOCKET, .remote = server},
+     {STUN_ERROR, 1, .code = 500, .socket = SOCKET, .remote = SERVER},
      STUN_RESULT_ERROR,
      500,
      TRACE_STUN_ERROR_RESPONSE},
     {"error without a code",
-     {STUN_ERROR, 1, .socket = SOCKET, .remote = server},
+     {STUN_ERROR, 1, .socket = SOCKET, .remote = SERVER},
      STUN_RESULT_ERROR,
      0,
      TRACE_STUN_ERROR_RESPONSE},
     {"another transaction",
-     {STUN_SUCCESS, 1, .xor_mapped = true, .wrong_id = true, .socket = SOCKET, .remote = server},
+     {STUN_SUCCESS, 1, .xor_mapped = true, .wrong_id = true, .socket = SOCKET, .remote = SERVER},
      STUN_RESULT_NONE,
      0,
      TRACE_STUN_UNEXPECTED},
     {"another socket",
-     {STUN_SUCCESS, 1, .xor_mapped = true, .socket = OTHER_SOCKET, .remote = server},
+     {STUN_SUCCESS, 1, .xor_mapped = true, .socket = OTHER_SOCKET, .remote = SERVER},
      STUN_RESULT_NONE,
      0,
      TRACE_STUN_UNEXPECTED},
     {"another source",
-     {STUN_SUCCESS, 1, .xor_mapped = true, .socket = SOCKET, .remote = elsewhere},
+     {STUN_SUCCESS, 1, .xor_mapped = true, .socket = SOCKET, .remote = ELSEWHERE},
      STUN_RESULT_NONE,
      0,
      TRACE_STUN_WRONG_SOURCE},
     {"error from another source",
-     {STUN_ERROR, 1, .code = 400, .socket = SOCKET, .remote = elsewhere},
+     {STUN_ERROR, 1, .code = 400, .socket = SOCKET, .remote = ELSEWHERE},
      STUN_RESULT_NONE,
      0,
      TRACE_STUN_WRONG_SOURCE},
     {"indication",
-     {STUN_INDICATION, 1, .xor_mapped = true, .socket = SOCKET, .remote = server},
+     {STUN_INDICATION, 1, .xor_mapped = true, .socket = SOCKET, .remote = SERVER},
      STUN_RESULT_NONE,
      0,
      TRACE_STUN_UNEXPECTED},
     {"request that is no echo",
-     {STUN_REQUEST, 1, .socket = SOCKET, .remote = server},
+     {STUN_REQUEST, 1, .socket = SOCKET, .remote = SERVER},
      STUN_RESULT_NONE,
      0,
      TRACE_STUN_UNEXPECTED},
     {"another method",
-     {STUN_SUCCESS, 3, .xor_mapped = true, .socket = SOCKET, .remote = server},
+     {STUN_SUCCESS, 3, .xor_mapped = true, .socket = SOCKET, .remote = SERVER},
      STUN_RESULT_NONE,
      0,
      TRACE_STUN_UNEXPECTED},
@@ -366,23 +375,23 @@ static void test_responses_from_elsewhere(void **state)
     (void)state;
     static const struct row rows[] = {
         {"success from there",
-         {STUN_SUCCESS, 1, .xor_mapped = true, .socket = SOCKET, .remote = elsewhere},
+         {STUN_SUCCESS, 1, .xor_mapped = true, .socket = SOCKET, .remote = ELSEWHERE},
          STUN_RESULT_SUCCESS,
          0,
          TRACE_STUN_RESPONSE},
         {"success from the server itself, which did not change",
-         {STUN_SUCCESS, 1, .xor_mapped = true, .socket = SOCKET, .remote = server},
+         {STUN_SUCCESS, 1, .xor_mapped = true, .socket = SOCKET, .remote = SERVER},
          STUN_RESULT_NONE,
          0,
          TRACE_STUN_WRONG_SOURCE},
         {"error from the server itself, which cannot change",
-         {STUN_ERROR, 1, .code = 420, .socket = SOCKET, .remote = server},
+         {STUN_ERROR, 1, .code = 420, .socket = SOCKET, .remote = SERVER},
          STUN_RESULT_ERROR,
          420,
          TRACE_STUN_ERROR_RESPONSE},
         {"success from there that cannot be understood is a failure, not silence",
          {STUN_SUCCESS, 1, .unknown = 0x7f00, .xor_mapped = true, .socket = SOCKET,
-          .remote = elsewhere},
+          .remote = ELSEWHERE},
          STUN_RESULT_ERROR,
          0,
          TRACE_STUN_ERROR_RESPONSE},

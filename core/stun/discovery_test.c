@@ -70,6 +70,8 @@ static void assert_behaviour(const struct world_nat *nat)
     assert_true(addr_equal(&b->local, &local));
     assert_true(addr_equal(&b->mapped, &world.mapping[0].external));
     assert_int_equal(b->sent, cost_of(nat));
+    /* Once bound, a probe keeps to the address that it was bound from. */
+    assert_int_equal(world.unpinned, 3 * ANSWERED);
 }
 
 static const enum stun_mapping mappings[] = {STUN_MAPPING_EIM, STUN_MAPPING_ADM, STUN_MAPPING_APDM};

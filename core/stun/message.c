@@ -28,8 +28,8 @@ struct rule {
 
 /*
  * RESPONSE-PORT is a port and two bytes of padding (RFC 5780, 7.5), which senders count into the
- * length or not: both are read. Texts and domains have their limits in take_text() and take_bytes(),
- * since too long is an error of its own.
+ * length or not: both are read. Texts and domains have their limits in take_text() and
+ * take_bytes(), since too long is an error of its own.
  */
 static const struct rule rules[] = {
     {STUN_ATTRIBUTE_XOR_MAPPED_ADDRESS, 8, 20, 12, KIND_ADDRESS, STUN_HAS_XOR_MAPPED_ADDRESS},
@@ -90,6 +90,7 @@ const char *stun_error_name(enum stun_error error)
         [STUN_BAD_ERROR_CODE] = "bad-error-code",
         [STUN_BAD_ALGORITHMS] = "bad-algorithms",
         [STUN_FINGERPRINT_NOT_LAST] = "fingerprint-not-last",
+        [STUN_BAD_FINGERPRINT] = "bad-fingerprint",
     };
     check((unsigned)error < STUN_ERROR_COUNT);
     return names[error];
@@ -394,6 +395,7 @@ static bool is_ignored(const struct stun_message *m, uint16_t type)
     return stun_has(m, STUN_HAS_INTEGRITY) && type != STUN_ATTRIBUTE_MESSAGE_INTEGRITY_SHA256;
 }
 
+/* The two marks tell Frama-C to look at each place and size by itself; compilers see comments. */
 static enum stun_error decode_attributes(struct stun_message *m, struct reader *r)
 {
     while (reader_left(r) > 0) {

@@ -135,6 +135,7 @@ enum stun_error {
     STUN_BAD_ERROR_CODE,       /* class not 3 to 6, or number over 99 */
     STUN_BAD_ALGORITHMS,       /* PASSWORD-ALGORITHM(S) whose parameters do not fit */
     STUN_FINGERPRINT_NOT_LAST, /* an attribute follows FINGERPRINT */
+    STUN_BAD_FINGERPRINT,      /* never from stun_decode(): for callers that check it, in traces */
     STUN_ERROR_COUNT
 };
 

@@ -215,11 +215,6 @@ void stun_server_message(struct stun_server *server, const struct context *cx,
         context_trace(cx, TRACE_STUN_UNEXPECTED, record);
         return;
     }
-    if (stun_has(message, STUN_HAS_FINGERPRINT) && !stun_check_fingerprint(message)) {
-        record.number = STUN_ERROR_COUNT;
-        context_trace(cx, TRACE_STUN_MALFORMED, record);
-        return;
-    }
 
     struct stun_answer_source from = {.socket = datagram->socket, .source = datagram->local};
     uint16_t fault = request_fault(message);

@@ -29,13 +29,13 @@ bool stun_discovery_mapping_holds(const struct stun_discovery *discovery)
                       &discovery->seen[STUN_TEST_BIND_MAPPING]);
 }
 
-/* RFC 5780, section 4.3. */
+/* RFC 5780, section 4.3: where nothing is translated, test I alone says that nothing depends. */
 static enum stun_mapping mapping_of(const struct stun_discovery *discovery)
 {
     const struct addr *second = &discovery->seen[STUN_TEST_MAPPING_II];
     const struct addr *third = &discovery->seen[STUN_TEST_MAPPING_III];
     if (!answered(discovery, STUN_TEST_MAPPING_II))
-        return STUN_MAPPING_UNKNOWN;
+        return nat_of(discovery) == STUN_NAT_NONE ? STUN_MAPPING_EIM : STUN_MAPPING_UNKNOWN;
     if (stun_discovery_mapping_holds(discovery))
         return STUN_MAPPING_EIM;
     if (!answered(discovery, STUN_TEST_MAPPING_III))

@@ -11,12 +11,13 @@ static void print_stun(FILE *file, const struct packet *packet)
     struct stun_message message;
     char text[TRACE_ADDR_SIZE];
     const uint8_t *bytes = packet_data(packet);
-    if (packet->protocol != PACKET_UDP || packet->offset != 0 || packet->more_fragments || bytes == NULL ||
-        stun_decode(&message, bytes, packet->data) != STUN_OK)
+    if (packet->protocol != PACKET_UDP || packet->offset != 0 || packet->more_fragments ||
+        bytes == NULL || stun_decode(&message, bytes, packet->data) != STUN_OK)
         return;
     fprintf(file, ": STUN %s", classes[message.class & 3]);
     if (stun_has(&message, STUN_HAS_CHANGE_REQUEST) && (message.change_ip || message.change_port))
-        fprintf(file, ", change%s%s", message.change_ip ? " address" : "", message.change_port ? " port" : "");
+        fprintf(file, ", change%s%s", message.change_ip ? " address" : "",
+                message.change_port ? " port" : "");
     if (stun_has(&message, STUN_HAS_XOR_MAPPED_ADDRESS)) {
         trace_addr(text, &message.xor_mapped_address);
         fprintf(file, ", mapped to %s", text);
@@ -29,7 +30,8 @@ static bool is_shown(const struct net_event *event, enum run_detail detail)
 {
     switch (event->kind) {
     case NET_FORWARDED:
-        return detail == RUN_DETAIL_HOPS && event->place != NET_INTERNET; /* the hub translates nothing */
+        return detail == RUN_DETAIL_HOPS &&
+               event->place != NET_INTERNET; /* the hub translates nothing */
     case NET_SENT:
     case NET_SOCKET:
     case NET_TRACE:
@@ -39,7 +41,8 @@ static bool is_shown(const struct net_event *event, enum run_detail detail)
     }
 }
 
-void event_print(FILE *file, const struct net *net, const struct net_event *event, enum run_detail detail)
+void event_print(FILE *file, const struct net *net, const struct net_event *event,
+                 enum run_detail detail)
 {
     char line[TRACE_LINE_SIZE];
     if (!is_shown(event, detail))

@@ -1,4 +1,7 @@
-/* Values of the plan's fields: from text, to text. Integers only, so a value that has no exact form is refused. */
+/*
+ * Values of the plan's fields: from text, to text. Integers only, so a value that has no exact form
+ * is refused.
+ */
 #include "scenarios/runner/field.h"
 
 #include <inttypes.h>
@@ -15,13 +18,15 @@ struct unit {
 
 /* The largest first, so that rendering takes the first that divides. */
 static const struct unit durations[] = {
-    {"h", 3600000000000u}, {"m", 60000000000u}, {"s", 1000000000u}, {"ms", 1000000u}, {"us", 1000u}, {"ns", 1u}, {NULL, 0},
+    {"h", 3600000000000u}, {"m", 60000000000u}, {"s", 1000000000u}, {"ms", 1000000u},
+    {"us", 1000u},         {"ns", 1u},          {NULL, 0},
 };
 static const struct unit shares[] = {{"%", 10000u}, {"ppm", 1u}, {NULL, 0}};
 static const struct unit rates[] = {
     {"Gbit/s", 1000000000u}, {"Mbit/s", 1000000u}, {"kbit/s", 1000u}, {"bit/s", 1u}, {NULL, 0},
 };
-static const struct unit sizes[] = {{"MB", 1000000u}, {"kB", 1000u}, {"B", 1u}, {"", 1u}, {NULL, 0}};
+static const struct unit sizes[] = {
+    {"MB", 1000000u}, {"kB", 1000u}, {"B", 1u}, {"", 1u}, {NULL, 0}};
 static const struct unit counts[] = {{"", 1u}, {NULL, 0}};
 
 static const struct {
@@ -91,7 +96,10 @@ void field_set(const struct field *field, void *base, uint64_t value)
     }
 }
 
-/* A number with an optional fraction, as `whole` * 10^-`decimals`. Moves *text past it; false when there is none. */
+/*
+ * A number with an optional fraction, as `whole` * 10^-`decimals`. Moves *text past it; false when
+ * there is none.
+ */
 static bool read_number(const char **text, uint64_t *whole, uint32_t *decimals)
 {
     const char *at = *text;
@@ -153,11 +161,13 @@ static bool parse_word(const struct field *field, const char *text, uint64_t *va
     if (meant != NULL)
         snprintf(error + size, FIELD_ERROR_SIZE - (size_t)size, "did you mean \"%s\"?", meant);
     else
-        snprintf(error + size, FIELD_ERROR_SIZE - (size_t)size, "one of them is \"%s\"", field->words[0]);
+        snprintf(error + size, FIELD_ERROR_SIZE - (size_t)size, "one of them is \"%s\"",
+                 field->words[0]);
     return false;
 }
 
-bool field_parse(const struct field *field, const char *text, uint64_t *value, char error[static FIELD_ERROR_SIZE])
+bool field_parse(const struct field *field, const char *text, uint64_t *value,
+                 char error[static FIELD_ERROR_SIZE])
 {
     if (field->type == FIELD_WORD)
         return parse_word(field, text, value, error);
@@ -177,15 +187,16 @@ bool field_parse(const struct field *field, const char *text, uint64_t *value, c
     }
     if (number < field->low || number > field->high) {
         char low[FIELD_TEXT_SIZE], high[FIELD_TEXT_SIZE];
-        snprintf(error, FIELD_ERROR_SIZE, "%.60s is out of range: %s to %s", text, field_render(field, field->low, low),
-                 field_render(field, field->high, high));
+        snprintf(error, FIELD_ERROR_SIZE, "%.60s is out of range: %s to %s", text,
+                 field_render(field, field->low, low), field_render(field, field->high, high));
         return false;
     }
     *value = number;
     return true;
 }
 
-const char *field_render(const struct field *field, uint64_t value, char text[static FIELD_TEXT_SIZE])
+const char *field_render(const struct field *field, uint64_t value,
+                         char text[static FIELD_TEXT_SIZE])
 {
     const struct unit *unit = types[field->type].units;
     if (field->type == FIELD_WORD) {
@@ -194,9 +205,10 @@ const char *field_render(const struct field *field, uint64_t value, char text[st
         snprintf(text, FIELD_TEXT_SIZE, "%s", value != 0 ? "true" : "false");
     } else if (value == 0) {
         snprintf(text, FIELD_TEXT_SIZE, "0%s",
-                 field->type == FIELD_DURATION ? "s" : field->type == FIELD_SHARE ? "%"
-                                                   : field->type == FIELD_RATE    ? "bit/s"
-                                                                                  : "");
+                 field->type == FIELD_DURATION ? "s"
+                 : field->type == FIELD_SHARE  ? "%"
+                 : field->type == FIELD_RATE   ? "bit/s"
+                                               : "");
     } else {
         if (field->type == FIELD_BYTES)
             unit = counts;

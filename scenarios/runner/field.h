@@ -1,6 +1,6 @@
 /*
- * Fields of the plan, described by tables: how a script writes them, their range, where they lie. Loading, printing,
- * hashing and `warren-lab list` walk the tables and know no single field.
+ * Fields of the plan, described by tables: how a script writes them, their range, where they lie.
+ * Loading, printing, hashing and `warren-lab list` walk the tables and know no single field.
  */
 #ifndef WARREN_RUNNER_FIELD_H
 #define WARREN_RUNNER_FIELD_H
@@ -25,9 +25,9 @@ struct field {
     size_t offset;            /* in the struct that the table belongs to */
     size_t width;             /* 1, 2, 4 or 8 bytes */
     const char *const *words; /* FIELD_WORD: by value, NULL after the last */
-    uint64_t low;             /* the allowed range, both ends in it; unused for words and booleans */
+    uint64_t low; /* the allowed range, both ends in it; unused for words and booleans */
     uint64_t high;
-    const char *about;        /* one sentence */
+    const char *about; /* one sentence */
 };
 
 /* The two members of struct field that say where it lies. */
@@ -42,9 +42,11 @@ uint64_t field_get(const struct field *field, const void *base);
 void field_set(const struct field *field, void *base, uint64_t value);
 
 /* Reads a value from text. False, with a sentence in `error`, when it is none or out of range. */
-bool field_parse(const struct field *field, const char *text, uint64_t *value, char error[static FIELD_ERROR_SIZE]);
+bool field_parse(const struct field *field, const char *text, uint64_t *value,
+                 char error[static FIELD_ERROR_SIZE]);
 /* Writes the value so that field_parse() reads it back; returns `text`. */
-const char *field_render(const struct field *field, uint64_t value, char text[static FIELD_TEXT_SIZE]);
+const char *field_render(const struct field *field, uint64_t value,
+                         char text[static FIELD_TEXT_SIZE]);
 /* Whether a script writes such a value in quotes. */
 bool field_is_quoted(const struct field *field);
 /* What a value looks like, for messages and lists: `a duration, such as "20ms"`. */

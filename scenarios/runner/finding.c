@@ -103,9 +103,11 @@ const char *finding_render(const struct finding *finding, const struct finding *
             continue;
         const char *comma = size > 0 ? ", " : "";
         if (i == FINDING_STEP)
-            size += (size_t)snprintf(text + size, FINDING_TEXT_SIZE - size, "%sstep %d", comma, finding->value[i]);
+            size += (size_t)snprintf(text + size, FINDING_TEXT_SIZE - size, "%sstep %d", comma,
+                                     finding->value[i]);
         else
-            size += (size_t)snprintf(text + size, FINDING_TEXT_SIZE - size, "%s%s %s", comma, fields[i].name,
+            size += (size_t)snprintf(text + size, FINDING_TEXT_SIZE - size, "%s%s %s", comma,
+                                     fields[i].name,
                                      finding_word((enum finding_field)i, finding->value[i]));
         check(size < FINDING_TEXT_SIZE);
     }
@@ -124,8 +126,9 @@ const char *finding_brief(const struct finding *finding, char text[static FINDIN
     for (uint32_t i = 0; i < FINDING_FIELDS; i++) {
         int32_t value = finding->value[i];
         const char *space = size > 0 ? " " : "";
-        if ((finding->mask >> i & 1) == 0 || (i == FINDING_NAT && nat != STUN_NAT_NONE) ||
-            (i == FINDING_TRAP && value != STUN_TRAP_YES))
+        bool missing = (finding->mask >> i & 1) == 0;
+        if ((i == FINDING_NAT && nat != STUN_NAT_NONE) ||
+            (i == FINDING_TRAP && value != STUN_TRAP_YES) || (i == FINDING_STEP && missing))
             continue;
         if (i == FINDING_STEP) {
             size += (size_t)snprintf(text + size, FINDING_TEXT_SIZE - size, "%+d", value);
@@ -134,6 +137,8 @@ const char *finding_brief(const struct finding *finding, char text[static FINDIN
         const char *word = value == 0 ? "?" : finding_word((enum finding_field)i, value);
         if (i == FINDING_NAT)
             word = "no NAT:";
+        else if (missing)
+            word = "~";
         else if (i == FINDING_TRAP)
             word = "trap";
         size += (size_t)snprintf(text + size, FINDING_TEXT_SIZE - size, "%s%s%s", space,

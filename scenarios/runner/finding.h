@@ -1,6 +1,6 @@
 /*
- * What a client finds out about its NATs, as words: the fields of struct stun_behaviour by name and value, for scripts,
- * verdicts and tables.
+ * What a client finds out about its NATs, as words: the fields of struct stun_behaviour by name and
+ * value, for scripts, verdicts and tables.
  */
 #ifndef WARREN_RUNNER_FINDING_H
 #define WARREN_RUNNER_FINDING_H
@@ -47,10 +47,14 @@ void finding_add(struct finding *finding, enum finding_field field, int32_t valu
 /* Whether what was found agrees in every field that is wanted. */
 bool finding_agrees(const struct finding *wanted, const struct finding *found);
 
-/* "mapping EIM, filtering APDF": the fields of `finding`, or of them only those in which `other` differs if not NULL. */
+/*
+ * "mapping EIM, filtering APDF": the fields of `finding`, or of them only those in which `other`
+ * differs if not NULL.
+ */
 const char *finding_render(const struct finding *finding, const struct finding *other,
                            char text[static FINDING_TEXT_SIZE]);
-/* "EIM APDF preserved hairpin:external paired": short, for tables; what is unknown is "?", a trap is named if there is one. */
+/* "EIM APDF preserved hairpin:external paired": short, for tables; what is unknown is "?", what is
+   not among the fields "~"; a trap is named if there is one. */
 const char *finding_brief(const struct finding *finding, char text[static FINDING_TEXT_SIZE]);
 
 #endif

@@ -9,15 +9,18 @@
 /* The bytes of the UTF-8 character that begins here (RFC 3629, section 4), or 0 when none does. */
 static size_t utf8_size(const unsigned char *at)
 {
-    size_t size = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : at[0] >= 0xe0 && at[0] < 0xf0 ? 3 : 4;
+    size_t size = at[0] < 0x80                    ? 1
+                  : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
+                  : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
+                                                  : 4;
     if ((at[0] >= 0x80 && at[0] < 0xc2) || at[0] > 0xf4)
         return 0;
     for (size_t i = 1; i < size; i++)
         if ((at[i] & 0xc0) != 0x80) /* a final 0 is none either, so the end is never passed */
             return 0;
     /* Overlong forms, surrogates, and what lies above U+10FFFF. */
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
-        (at[0] == 0xf4 && at[1] > 0x8f))
+    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
         return 0;
     return size;
 }

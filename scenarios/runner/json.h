@@ -1,4 +1,7 @@
-/* A small writer of JSON objects, one a line. Text that is not UTF-8 comes out as U+FFFD, so that the line is always JSON. */
+/*
+ * A small writer of JSON objects, one a line. Text that is not UTF-8 comes out as U+FFFD, so that
+ * the line is always JSON.
+ */
 #ifndef WARREN_RUNNER_JSON_H
 #define WARREN_RUNNER_JSON_H
 

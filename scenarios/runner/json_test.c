@@ -1,7 +1,7 @@
 /* JSON lines: whatever the text is, the line is JSON. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +20,13 @@ static void test_texts(void **state)
         {"plain", "{\"t\":\"plain\"}\n"},
         {"a \"b\" \\ c/d", "{\"t\":\"a \\\"b\\\" \\\\ c/d\"}\n"},
         {"a\nb\tc\x01\x7f", "{\"t\":\"a\\u000ab\\u0009c\\u0001\\u007f\"}\n"},
-        {"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80", "{\"t\":\"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80\"}\n"},
+        {"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80",
+         "{\"t\":\"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80\"}\n"},
         {"\xff", "{\"t\":\"\\ufffd\"}\n"},
-        {"\xc3", "{\"t\":\"\\ufffd\"}\n"},                                 /* cut short */
-        {"\xc0\x80", "{\"t\":\"\\ufffd\\ufffd\"}\n"},                      /* overlong */
-        {"\xe0\x80\x80x", "{\"t\":\"\\ufffd\\ufffd\\ufffdx\"}\n"},         /* overlong */
-        {"\xed\xa0\x80", "{\"t\":\"\\ufffd\\ufffd\\ufffd\"}\n"},           /* half of a surrogate pair */
+        {"\xc3", "{\"t\":\"\\ufffd\"}\n"},                         /* cut short */
+        {"\xc0\x80", "{\"t\":\"\\ufffd\\ufffd\"}\n"},              /* overlong */
+        {"\xe0\x80\x80x", "{\"t\":\"\\ufffd\\ufffd\\ufffdx\"}\n"}, /* overlong */
+        {"\xed\xa0\x80", "{\"t\":\"\\ufffd\\ufffd\\ufffd\"}\n"},   /* half of a surrogate pair */
         {"\xf4\x90\x80\x80", "{\"t\":\"\\ufffd\\ufffd\\ufffd\\ufffd\"}\n"}, /* above U+10FFFF */
     };
     (void)state;

@@ -5,7 +5,8 @@
 
 #include "core/base/check.h"
 
-static void say(const struct finding *wanted, const struct run_finding *at, char happened[static JUDGE_TEXT_SIZE])
+static void say(const struct finding *wanted, const struct run_finding *at,
+                char happened[static JUDGE_TEXT_SIZE])
 {
     char text[FINDING_TEXT_SIZE], time[FIELD_TEXT_SIZE];
     if (at == NULL) {
@@ -18,15 +19,17 @@ static void say(const struct finding *wanted, const struct run_finding *at, char
         if ((wanted->mask >> i & 1) != 0)
             finding_add(&compared, (enum finding_field)i, found.value[i]);
     finding_render(&compared, wanted, text);
-    snprintf(happened, JUDGE_TEXT_SIZE, "at %s it found %s", field_render_duration(at->at_ns / 1000000 * 1000000, time),
+    snprintf(happened, JUDGE_TEXT_SIZE, "at %s it found %s",
+             field_render_duration(at->at_ns / 1000000 * 1000000, time),
              text[0] != 0 ? text : "just that");
 }
 
-bool judge_run(const struct plan_expect *expect, const struct finding *wanted, const struct run *run,
-               char happened[static JUDGE_TEXT_SIZE])
+bool judge_run(const struct plan_expect *expect, const struct finding *wanted,
+               const struct run *run, char happened[static JUDGE_TEXT_SIZE])
 {
     const struct run_finding *last = NULL, *last_right = NULL, *last_wrong = NULL;
-    uint64_t until_ns = expect->mode == PLAN_WITHIN ? expect->after_ns + expect->within_ns : UINT64_MAX;
+    uint64_t until_ns =
+        expect->mode == PLAN_WITHIN ? expect->after_ns + expect->within_ns : UINT64_MAX;
     uint64_t from_ns = expect->mode == PLAN_FINALLY ? 0 : expect->after_ns;
     check(until_ns >= from_ns);
     for (uint32_t i = 0; i < run->finding_count; i++) {

@@ -1,4 +1,7 @@
-/* Asks the oracle about a client of a scenario: which routers are in front of it, and which servers it asks. */
+/*
+ * Asks the oracle about a client of a scenario: which routers are in front of it, and which servers
+ * it asks.
+ */
 #include <stddef.h>
 
 #include "core/base/check.h"
@@ -8,18 +11,23 @@
 enum { LAYERS_MAX = 16 };
 
 /* The classification that comes last; NULL when the client is never told to. */
-static const struct plan_action *last_classification(const struct plan_scenario *scenario, uint32_t client)
+static const struct plan_action *last_classification(const struct plan_scenario *scenario,
+                                                     uint32_t client)
 {
     const struct plan_action *last = NULL;
     for (uint32_t i = 0; i < scenario->action_count; i++) {
         const struct plan_action *action = &scenario->actions[i];
-        if (action->kind == PLAN_CLASSIFY && action->place == client && (last == NULL || action->at_ns >= last->at_ns))
+        if (action->kind == PLAN_CLASSIFY && action->place == client &&
+            (last == NULL || action->at_ns >= last->at_ns))
             last = action;
     }
     return last;
 }
 
-/* The routers in front of the client's first interface, which is its default route; LAYERS_MAX + 1 when there are more. */
+/*
+ * The routers in front of the client's first interface, which is its default route; LAYERS_MAX + 1
+ * when there are more.
+ */
 static uint32_t collect_layers(const struct plan_scenario *scenario, uint32_t client, bool ipv6,
                                struct oracle_layer layers[static LAYERS_MAX])
 {
@@ -40,7 +48,8 @@ static uint32_t collect_layers(const struct plan_scenario *scenario, uint32_t cl
     return count;
 }
 
-static enum oracle_servers servers_of(const struct plan_scenario *scenario, const struct plan_action *action)
+static enum oracle_servers servers_of(const struct plan_scenario *scenario,
+                                      const struct plan_action *action)
 {
     const struct plan_place *first = &scenario->places[action->servers[0]];
     check(action->server_count >= 1);
@@ -49,7 +58,8 @@ static enum oracle_servers servers_of(const struct plan_scenario *scenario, cons
     return action->server_count >= 2 ? ORACLE_SERVERS_TWO : ORACLE_SERVER_ONE;
 }
 
-bool judge_oracle(const struct plan_scenario *scenario, uint32_t client, struct finding *wanted, const char **why)
+bool judge_oracle(const struct plan_scenario *scenario, uint32_t client, struct finding *wanted,
+                  const char **why)
 {
     static const struct {
         enum oracle_aspect aspect;

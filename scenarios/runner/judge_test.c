@@ -1,7 +1,7 @@
 /* Verdicts: each mode against sequences of results. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -11,7 +11,10 @@
 
 #define S UINT64_C(1000000000)
 
-/* Results are letters at seconds: 'r' a right one, 'w' a wrong one, 'o' a wrong one of another client, '.' none. */
+/*
+ * Results are letters at seconds: 'r' a right one, 'w' a wrong one, 'o' a wrong one of another
+ * client, '.' none.
+ */
 static const struct {
     enum plan_mode mode;
     uint64_t after_s;
@@ -19,30 +22,18 @@ static const struct {
     const char *results; /* at 0 s, 1 s, 2 s, ... */
     bool passes;
 } cases[] = {
-    {PLAN_FINALLY, 0, 0, "", false},
-    {PLAN_FINALLY, 0, 0, "r", true},
-    {PLAN_FINALLY, 0, 0, "w", false},
-    {PLAN_FINALLY, 0, 0, "wr", true},
-    {PLAN_FINALLY, 0, 0, "rw", false},
-    {PLAN_FINALLY, 0, 0, "ro", true},
-    {PLAN_FINALLY, 0, 0, "o", false},
-    {PLAN_WITHIN, 0, 2, "..r", true},
-    {PLAN_WITHIN, 0, 2, "...r", false},
-    {PLAN_WITHIN, 0, 2, "rw", true},
-    {PLAN_WITHIN, 2, 1, "r", false},
-    {PLAN_WITHIN, 2, 1, "w..r", true},
-    {PLAN_WITHIN, 2, 1, "....r", false},
-    {PLAN_WITHIN, 0, 9, "", false},
-    {PLAN_ALWAYS, 0, 0, "", false},
-    {PLAN_ALWAYS, 0, 0, "rr", true},
-    {PLAN_ALWAYS, 0, 0, "rwr", false},
-    {PLAN_ALWAYS, 2, 0, "wwr", true},
-    {PLAN_ALWAYS, 2, 0, "rr", false},
-    {PLAN_NEVER, 0, 0, "", true},
-    {PLAN_NEVER, 0, 0, "w", true},
-    {PLAN_NEVER, 0, 0, "wr", false},
-    {PLAN_NEVER, 1, 0, "rw", true},
-    {PLAN_NEVER, 1, 0, "wr", false},
+    {PLAN_FINALLY, 0, 0, "", false},     {PLAN_FINALLY, 0, 0, "r", true},
+    {PLAN_FINALLY, 0, 0, "w", false},    {PLAN_FINALLY, 0, 0, "wr", true},
+    {PLAN_FINALLY, 0, 0, "rw", false},   {PLAN_FINALLY, 0, 0, "ro", true},
+    {PLAN_FINALLY, 0, 0, "o", false},    {PLAN_WITHIN, 0, 2, "..r", true},
+    {PLAN_WITHIN, 0, 2, "...r", false},  {PLAN_WITHIN, 0, 2, "rw", true},
+    {PLAN_WITHIN, 2, 1, "r", false},     {PLAN_WITHIN, 2, 1, "w..r", true},
+    {PLAN_WITHIN, 2, 1, "....r", false}, {PLAN_WITHIN, 0, 9, "", false},
+    {PLAN_ALWAYS, 0, 0, "", false},      {PLAN_ALWAYS, 0, 0, "rr", true},
+    {PLAN_ALWAYS, 0, 0, "rwr", false},   {PLAN_ALWAYS, 2, 0, "wwr", true},
+    {PLAN_ALWAYS, 2, 0, "rr", false},    {PLAN_NEVER, 0, 0, "", true},
+    {PLAN_NEVER, 0, 0, "w", true},       {PLAN_NEVER, 0, 0, "wr", false},
+    {PLAN_NEVER, 1, 0, "rw", true},      {PLAN_NEVER, 1, 0, "wr", false},
 };
 
 static void test_modes(void **state)
@@ -64,7 +55,8 @@ static void test_modes(void **state)
         struct finding wanted = {.mask = 0};
         finding_add(&wanted, FINDING_MAPPING, STUN_MAPPING_EIM);
         if (judge_run(&expect, &wanted, &run, happened) != cases[i].passes)
-            fail_msg("case %zu: %s over \"%s\"", i, plan_mode_words[cases[i].mode], cases[i].results);
+            fail_msg("case %zu: %s over \"%s\"", i, plan_mode_words[cases[i].mode],
+                     cases[i].results);
         run_free(&run);
     }
 }
@@ -112,7 +104,8 @@ static void test_texts(void **state)
         const char *brief;
     } texts[] = {
         {{.nat = STUN_NAT_BLOCKED},
-         "nat blocked, mapping unknown, filtering unknown, ports unknown, hairpin unknown, pooling unknown, trap unknown",
+         "nat blocked, mapping unknown, filtering unknown, ports unknown, hairpin unknown, "
+         "pooling unknown, trap unknown",
          "blocked"},
         {{.nat = STUN_NAT_PRESENT,
           .mapping = STUN_MAPPING_EIM,
@@ -122,10 +115,12 @@ static void test_texts(void **state)
           .hairpin = STUN_HAIRPIN_EXTERNAL,
           .pooling = STUN_POOLING_PAIRED,
           .trap = STUN_TRAP_YES},
-         "nat present, mapping EIM, filtering APDF, ports sequential, step 2, hairpin external, pooling paired, trap yes",
+         "nat present, mapping EIM, filtering APDF, ports sequential, step 2, hairpin external, "
+         "pooling paired, trap yes",
          "EIM APDF sequential+2 hairpin:external paired trap"},
         {{.nat = STUN_NAT_NONE, .mapping = STUN_MAPPING_EIM, .filtering = STUN_FILTERING_EIF},
-         "nat none, mapping EIM, filtering EIF, ports unknown, hairpin unknown, pooling unknown, trap unknown",
+         "nat none, mapping EIM, filtering EIF, ports unknown, hairpin unknown, pooling unknown, "
+         "trap unknown",
          "no NAT: EIM EIF ? hairpin:? ?"},
     };
     (void)state;

@@ -36,7 +36,8 @@ static void list_parameters(void)
     puts("\nParameters of a NAT: nat = { \"PRESET\", NAME = VALUE }");
     for (size_t i = 0; i < nat_param_count(); i++) {
         const struct nat_param *param = nat_param_at(i);
-        printf("  %-20s %s Default %s", param->name, param->about, nat_param_render(param, &defaults, text));
+        printf("  %-20s %s Default %s", param->name, param->about,
+               nat_param_render(param, &defaults, text));
         if (param->type == NAT_PARAM_WORD)
             list_words(param->words);
         fputc('\n', stdout);
@@ -55,7 +56,8 @@ void list_everything(void)
     puts("\nFirewalls: router \"home\" { firewall = \"NAME\" }");
     for (size_t i = 0; i < firewall_preset_count(); i++)
         printf("  %-20s %s\n", firewall_preset_at(i)->name, firewall_preset_at(i)->about);
-    static const char *const titles[] = {"Fields of a server", "Fields of a router", "Fields of a client"};
+    static const char *const titles[] = {"Fields of a server", "Fields of a router",
+                                         "Fields of a client"};
     for (uint32_t kind = PLAN_SERVER; kind <= PLAN_CLIENT; kind++) {
         struct plan_place place;
         plan_place_init(&place, (enum plan_place_kind)kind);

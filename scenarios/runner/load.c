@@ -23,7 +23,10 @@ struct words *words_of(lua_State *lua)
     return words;
 }
 
-/* The nearest router above an interface that gives out a private range; PLAN_INTERNET when there is none. */
+/*
+ * The nearest router above an interface that gives out a private range; PLAN_INTERNET when there is
+ * none.
+ */
 static uint32_t find_range(const struct plan_scenario *scenario, uint32_t behind)
 {
     while (behind != PLAN_INTERNET && !scenario->places[behind].has_nat)
@@ -42,16 +45,18 @@ static void check_ranges(lua_State *lua)
     memset(used, 0, (scenario->place_count + 1) * sizeof *used);
     for (uint32_t i = 0; i < scenario->place_count; i++) {
         const struct plan_place *place = &scenario->places[i];
-        uint32_t addresses = place->addresses > place->nat.pool ? place->addresses : place->nat.pool;
+        uint32_t addresses =
+            place->addresses > place->nat.pool ? place->addresses : place->nat.pool;
         for (uint32_t j = 0; j < place->interface_count; j++) {
             uint32_t range = find_range(scenario, place->interfaces[j].behind);
             if (range == PLAN_INTERNET || scenario->places[range].inside != PLAN_INSIDE_HOME)
                 continue;
             used[range] += addresses;
             if (used[range] > PLAN_HOME_MAX)
-                sandbox_fail_at(lua, (int)place->line,
-                                "there are more than %d addresses behind \"%s\": give it inside = \"wide\"",
-                                PLAN_HOME_MAX, scenario->places[range].name);
+                sandbox_fail_at(
+                    lua, (int)place->line,
+                    "there are more than %d addresses behind \"%s\": give it inside = \"wide\"",
+                    PLAN_HOME_MAX, scenario->places[range].name);
         }
     }
     lua_pop(lua, 1);
@@ -63,7 +68,8 @@ static void check_complete(lua_State *lua)
     struct words *words = words_of(lua);
     check_ranges(lua);
     if (words->open_line != 0)
-        sandbox_fail_at(lua, words->open_line, "at: has no actions; write at \"1s\" { flush(\"home\") }");
+        sandbox_fail_at(lua, words->open_line,
+                        "at: has no actions; write at \"1s\" { flush(\"home\") }");
     lua_getfield(lua, LUA_REGISTRYINDEX, "warren.values");
     for (lua_Integer i = 1; i <= words->values; i++) {
         lua_rawgeti(lua, -1, i);
@@ -118,18 +124,20 @@ void words_check_table(lua_State *lua, int index, const char *word)
         sandbox_fail(lua, "%s takes a table in { }, not a %s", word, luaL_typename(lua, index));
 }
 
-uint32_t words_place(lua_State *lua, int index, const struct plan_scenario *scenario, unsigned kinds, const char *word)
+uint32_t words_place(lua_State *lua, int index, const struct plan_scenario *scenario,
+                     unsigned kinds, const char *word)
 {
     const char *name = words_text(lua, index, word);
     uint32_t place = plan_find_place(scenario, name);
     if (place != PLAN_INTERNET && (kinds >> scenario->places[place].kind & 1) != 0)
         return place;
-    const char *wanted = kinds == 1u << PLAN_ROUTER ? "router" : kinds == 1u << PLAN_CLIENT ? "client"
-                                                             : kinds == 1u << PLAN_SERVER   ? "server"
-                                                                                            : "place";
+    const char *wanted = kinds == 1u << PLAN_ROUTER   ? "router"
+                         : kinds == 1u << PLAN_CLIENT ? "client"
+                         : kinds == 1u << PLAN_SERVER ? "server"
+                                                      : "place";
     if (place != PLAN_INTERNET)
-        sandbox_fail(lua, "%s: \"%s\" is a %s, not a %s", word, name, plan_place_words[scenario->places[place].kind],
-                     wanted);
+        sandbox_fail(lua, "%s: \"%s\" is a %s, not a %s", word, name,
+                     plan_place_words[scenario->places[place].kind], wanted);
     struct word_search search = {.wrong = name};
     for (uint32_t i = 0; i < scenario->place_count; i++)
         if ((kinds >> scenario->places[i].kind & 1) != 0)
@@ -140,7 +148,8 @@ uint32_t words_place(lua_State *lua, int index, const struct plan_scenario *scen
     sandbox_fail(lua, "%s: unknown %s \"%s\": it has to be declared above", word, wanted, name);
 }
 
-const char *words_value_text(lua_State *lua, int index, const char *what, char text[static WORDS_VALUE_SIZE])
+const char *words_value_text(lua_State *lua, int index, const char *what,
+                             char text[static WORDS_VALUE_SIZE])
 {
     int type = lua_type(lua, index);
     if (type == LUA_TSTRING) {
@@ -150,21 +159,26 @@ const char *words_value_text(lua_State *lua, int index, const char *what, char t
     } else if (type == LUA_TNUMBER && lua_isinteger(lua, index)) {
         snprintf(text, WORDS_VALUE_SIZE, "%lld", (long long)lua_tointeger(lua, index));
     } else if (type == LUA_TNUMBER) {
-        sandbox_fail(lua, "%s: a plan has whole numbers only, and this is a fraction or the result of a division by /", what);
+        sandbox_fail(lua,
+                     "%s: a plan has whole numbers only, and this is a fraction or the result of a "
+                     "division by /",
+                     what);
     } else {
         sandbox_fail(lua, "%s cannot be a %s", what, luaL_typename(lua, index));
     }
     return text;
 }
 
-void words_set_field(lua_State *lua, int index, const struct field *field, void *base, const char *of)
+void words_set_field(lua_State *lua, int index, const struct field *field, void *base,
+                     const char *of)
 {
     char what[160], text[WORDS_VALUE_SIZE], error[FIELD_ERROR_SIZE];
     uint64_t value;
     snprintf(what, sizeof what, "%s of %s", field->name, of);
     words_value_text(lua, index, what, text);
     bool is_text = lua_type(lua, index) == LUA_TSTRING;
-    if (is_text ? field->type == FIELD_BOOLEAN || field->type == FIELD_COUNT : field_is_quoted(field))
+    if (is_text ? field->type == FIELD_BOOLEAN || field->type == FIELD_COUNT
+                : field_is_quoted(field))
         sandbox_fail(lua, "%s must be %s, not the %s %s", what, field_kind(field),
                      is_text ? "text" : luaL_typename(lua, index), text);
     if (!field_parse(field, text, &value, error))
@@ -173,7 +187,8 @@ void words_set_field(lua_State *lua, int index, const struct field *field, void 
 }
 
 _Noreturn void words_fail_field(lua_State *lua, const char *wrong, const char *kind,
-                                const struct field *const tables[static 2], const char *const *others)
+                                const struct field *const tables[static 2],
+                                const char *const *others)
 {
     struct word_search search = {.wrong = wrong};
     for (int i = 0; i < 2; i++)
@@ -216,6 +231,7 @@ static int word_scenario(lua_State *lua)
     if (strlen(title) >= PLAN_TITLE_SIZE)
         sandbox_fail(lua, "scenario: the title is longer than %d bytes", PLAN_TITLE_SIZE - 1);
     check_complete(lua);
+    sandbox_charge(lua, WORDS_STEPS_OTHER);
     struct plan_scenario *scenario = plan_add_scenario(words_of(lua)->plan);
     if (scenario == NULL)
         sandbox_fail(lua, "scenario: there are more than %d", PLAN_SCENARIOS_MAX);
@@ -248,8 +264,10 @@ static int word_duration(lua_State *lua)
 
 static int add_words(lua_State *lua)
 {
-    static const luaL_Reg ours[] = {
-        {"scenario", word_scenario}, {"seeds", word_seeds}, {"duration", word_duration}, {NULL, NULL}};
+    static const luaL_Reg ours[] = {{"scenario", word_scenario},
+                                    {"seeds", word_seeds},
+                                    {"duration", word_duration},
+                                    {NULL, NULL}};
     luaL_setfuncs(lua, ours, 0);
     lua_newtable(lua);
     lua_setfield(lua, LUA_REGISTRYINDEX, "warren.values");
@@ -267,7 +285,8 @@ static int finish(lua_State *lua)
     return 0;
 }
 
-bool plan_load(struct plan *plan, const char *path, const char *text, size_t size, char error[static LOAD_ERROR_SIZE])
+bool plan_load(struct plan *plan, const char *path, const char *text, size_t size,
+               char error[static LOAD_ERROR_SIZE])
 {
     struct sandbox sandbox;
     struct words words = {.plan = plan};

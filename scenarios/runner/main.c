@@ -1,7 +1,6 @@
 /* warren-lab: runs network scenarios. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "scenarios/runner/list.h"
 #include "scenarios/runner/load.h"
@@ -50,26 +49,25 @@ static int replay_tapes(const struct options *options)
             fprintf(stderr, "warren-lab: %s\n", error);
             return EXIT_USAGE;
         }
-        bool same = replay.digest == replay.recorded_digest && replay.outputs == replay.recorded_outputs;
-        printf("%s %d - %s: %" PRIu64 " inputs, %" PRIu64 " outputs, digest %016" PRIx64 "\n", same ? "ok" : "not ok",
-               i + 1, options->files[i], replay.inputs, replay.outputs, replay.digest);
+        bool same =
+            replay.digest == replay.recorded_digest && replay.outputs == replay.recorded_outputs;
+        printf("%s %d - %s: %" PRIu64 " inputs, %" PRIu64 " outputs, digest %016" PRIx64 "\n",
+               same ? "ok" : "not ok", i + 1, options->files[i], replay.inputs, replay.outputs,
+               replay.digest);
         if (same)
             continue;
-        printf("#   recorded: %" PRIu64 " outputs, digest %016" PRIx64 "\n", replay.recorded_outputs,
-               replay.recorded_digest);
+        printf("#   recorded: %" PRIu64 " outputs, digest %016" PRIx64 "\n",
+               replay.recorded_outputs, replay.recorded_digest);
         code = EXIT_FAILED;
     }
     return code;
 }
 
-int main(int count, char **arguments)
+static int obey(const struct options *options)
 {
-    struct options options;
-    if (!options_parse(&options, count, arguments))
-        return EXIT_USAGE;
-    switch (options.command) {
+    switch (options->command) {
     case OPTIONS_HELP:
-        options_print_help(options.help_for);
+        options_print_help(options->help_for);
         return EXIT_OK;
     case OPTIONS_VERSION:
         puts("warren-lab " VERSION);
@@ -78,12 +76,22 @@ int main(int count, char **arguments)
         list_everything();
         return EXIT_OK;
     case OPTIONS_PRINT:
-        return print_script(&options);
+        return print_script(options);
     case OPTIONS_PLAN_HASH:
-        return print_hashes(&options);
+        return print_hashes(options);
     case OPTIONS_REPLAY:
-        return replay_tapes(&options);
+        return replay_tapes(options);
     default:
-        return session_run(&options);
+        return session_run(options);
     }
+}
+
+int main(int count, char **arguments)
+{
+    struct options options;
+    if (!options_parse(&options, count, arguments))
+        return EXIT_USAGE;
+    int code = obey(&options);
+    options_free(&options);
+    return code;
 }

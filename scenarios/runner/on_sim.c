@@ -1,4 +1,7 @@
-/* Runs a scenario on the simulated network: builds the world that the plan describes, schedules its timeline, runs it. */
+/*
+ * Runs a scenario on the simulated network: builds the world that the plan describes, schedules its
+ * timeline, runs it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -26,8 +29,8 @@ struct stage {
     const struct plan_scenario *scenario;
     struct run *run;
     struct net *net;
-    uint32_t *places;  /* of the net, by the scenario's */
-    uint32_t *clients; /* of the scenario, by the net's; PLAN_INTERNET for others */
+    uint32_t *places;   /* of the net, by the scenario's */
+    uint32_t *clients;  /* of the scenario, by the net's; PLAN_INTERNET for others */
     struct reel *reels; /* by the scenario's places */
 };
 
@@ -38,8 +41,9 @@ static void observe(void *context, const struct net_event *event)
         event_print(stage->request->trace, stage->net, event, stage->request->detail);
     if (event->kind != NET_OUTPUT || event->output->kind != NODE_OUT_BEHAVIOUR)
         return;
-    struct run_finding finding = {
-        .at_ns = event->now_ns, .client = stage->clients[event->place], .behaviour = event->output->behaviour};
+    struct run_finding finding = {.at_ns = event->now_ns,
+                                  .client = stage->clients[event->place],
+                                  .behaviour = event->output->behaviour};
     check(finding.client != PLAN_INTERNET);
     run_add_finding(stage->run, &finding);
 }
@@ -51,7 +55,8 @@ static uint32_t parent(const struct stage *stage, uint32_t behind)
 
 static uint32_t add_router(const struct stage *stage, const struct plan_place *place)
 {
-    const struct firewall_preset *firewall = place->firewall[0] != 0 ? firewall_preset_find(place->firewall) : NULL;
+    const struct firewall_preset *firewall =
+        place->firewall[0] != 0 ? firewall_preset_find(place->firewall) : NULL;
     const struct plan_interface *uplink = &place->interfaces[0];
     struct net_router router = {
         .behind = parent(stage, uplink->behind),
@@ -96,7 +101,8 @@ static void build(struct stage *stage)
     const struct plan_scenario *scenario = stage->scenario;
     for (uint32_t i = 0; i < scenario->place_count; i++) {
         const struct plan_place *place = &scenario->places[i];
-        stage->places[i] = place->kind == PLAN_ROUTER ? add_router(stage, place) : add_host(stage, place);
+        stage->places[i] =
+            place->kind == PLAN_ROUTER ? add_router(stage, place) : add_host(stage, place);
     }
     uint32_t count = net_places(stage->net);
     stage->clients = malloc(count * sizeof *stage->clients);
@@ -113,8 +119,9 @@ static void serve(const struct stage *stage, uint32_t place, uint64_t at_ns)
 {
     static const uint8_t families[] = {ADDR_V4, ADDR_V6};
     const struct plan_place *server = &stage->scenario->places[place];
-    struct node_in in = {.kind = NODE_IN_SERVE_STUN,
-                         .serve_stun = {.port = server->port, .alternate_port = server->alternate_port}};
+    struct node_in in = {
+        .kind = NODE_IN_SERVE_STUN,
+        .serve_stun = {.port = server->port, .alternate_port = server->alternate_port}};
     for (uint32_t i = 0; i < 4; i++) {
         struct addr addr = net_address(stage->net, stage->places[place], families[i / 2], i % 2);
         if (addr.family != ADDR_NONE)
@@ -136,9 +143,12 @@ static void classify(const struct stage *stage, const struct plan_action *action
     net_schedule_command(stage->net, action->at_ns, stage->places[action->place], &in);
 }
 
-/* One direction of a link gets the fields that the action changes, on top of what earlier actions made of it. */
-static void change_link(const struct stage *stage, const struct plan_action *action, struct link_config *link,
-                        uint32_t way)
+/*
+ * One direction of a link gets the fields that the action changes, on top of what earlier actions
+ * made of it.
+ */
+static void change_link(const struct stage *stage, const struct plan_action *action,
+                        struct link_config *link, uint32_t way)
 {
     for (uint32_t i = 0; plan_link_fields[i].name != NULL; i++)
         if ((action->changed >> i & 1) != 0)
@@ -189,7 +199,8 @@ static void schedule(const struct stage *stage, struct plan_interface (*links)[P
 static void schedule_all(const struct stage *stage)
 {
     const struct plan_scenario *scenario = stage->scenario;
-    struct plan_interface(*links)[PLAN_INTERFACES_MAX] = calloc(scenario->place_count + 1, sizeof *links);
+    struct plan_interface(*links)[PLAN_INTERFACES_MAX] =
+        calloc(scenario->place_count + 1, sizeof *links);
     uint32_t *order = calloc(scenario->action_count + 1, sizeof *order);
     check(links != NULL && order != NULL);
     for (uint32_t i = 0; i < scenario->place_count; i++) {
@@ -223,8 +234,10 @@ static bool open_tape(struct stage *stage, uint32_t place, char *error)
     uint8_t seed[RANDOM_SEED_SIZE];
     const struct plan_place *at = &stage->scenario->places[place];
     struct reel *reel = &stage->reels[place];
-    int size = snprintf(path, sizeof path, "%s/%s-%s.tape", stage->request->tape_dir, stage->request->label, at->name);
-    int file = size < (int)sizeof path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+    int size = snprintf(path, sizeof path, "%s/%s-%s.tape", stage->request->tape_dir,
+                        stage->request->label, at->name);
+    int file =
+        size < (int)sizeof path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
     reel->file = file >= 0 ? fdopen(file, "wb") : NULL;
     if (reel->file == NULL) {
         snprintf(error, RUN_ERROR_SIZE, "%.300s: cannot be written: %s", path, strerror(errno));
@@ -248,7 +261,8 @@ static bool open_files(struct stage *stage, char *error)
             char path[RUN_PATH_SIZE], number[16] = "";
             if (place->interface_count > 1)
                 snprintf(number, sizeof number, "-%u", j);
-            snprintf(path, sizeof path, "%s/%s-%s%s.pcap", request->pcap_dir, request->label, place->name, number);
+            snprintf(path, sizeof path, "%s/%s-%s%s.pcap", request->pcap_dir, request->label,
+                     place->name, number);
             if (!net_capture(stage->net, stage->places[i], j, path)) {
                 snprintf(error, RUN_ERROR_SIZE, "%.300s: the capture cannot be written", path);
                 return false;
@@ -266,20 +280,24 @@ static bool close_tapes(struct stage *stage, char *error)
         struct reel *reel = &stage->reels[i];
         if (reel->file == NULL)
             continue;
-        struct drive *drive = net_node(stage->net, stage->places[i]) != NULL ? net_drive(stage->net, stage->places[i]) : NULL;
+        struct drive *drive = net_node(stage->net, stage->places[i]) != NULL
+                                  ? net_drive(stage->net, stage->places[i])
+                                  : NULL;
         if (drive != NULL && drive->tape == &reel->tape) {
             tape_end(&reel->tape, drive->outputs, drive_digest(drive));
             drive->tape = NULL;
         }
         if (fclose(reel->file) != 0 || reel->tape.failed) {
-            snprintf(error, RUN_ERROR_SIZE, "the tape of %s could not be written", stage->scenario->places[i].name);
+            snprintf(error, RUN_ERROR_SIZE, "the tape of %s could not be written",
+                     stage->scenario->places[i].name);
             kept = false;
         }
     }
     return kept;
 }
 
-bool run_on_sim(const struct run_request *request, struct run *run, char error[static RUN_ERROR_SIZE])
+bool run_on_sim(const struct run_request *request, struct run *run,
+                char error[static RUN_ERROR_SIZE])
 {
     struct stage stage = {.request = request, .scenario = request->scenario, .run = run};
     struct net_config config = {

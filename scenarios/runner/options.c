@@ -16,7 +16,8 @@ static const struct command {
     const char *about;
     const char *more;
 } commands[] = {
-    {"run", OPTIONS_RUN, "SCRIPT... [OPTION...]", "runs scenario scripts and holds them against what they expect",
+    {"run", OPTIONS_RUN, "SCRIPT... [OPTION...]",
+     "runs scenario scripts and holds them against what they expect",
      "A failed scenario is run again, with captures and a trace in build/failed/.\n"},
     {"replay", OPTIONS_REPLAY, "TAPE...", "feeds tapes to fresh nodes and compares the digests",
      "A tape is what one node was fed, as run --tape records it.\n"},
@@ -35,28 +36,42 @@ static const struct option {
     size_t offset;
     const char *about;
 } run_options[] = {
-    {"--on", "NETWORK", OPTION_TEXT, offsetof(struct options, network), "the network; sim unless said otherwise"},
-    {"--seed", "N", OPTION_SEED, offsetof(struct options, seed), "the first seed of every scenario; 1"},
-    {"--only", "TEXT", OPTION_TEXT, offsetof(struct options, only), "only scenarios with this in their title"},
-    {"--summary", NULL, OPTION_FLAG, offsetof(struct options, summary), "show failures and tables only"},
-    {"--json", "FILE", OPTION_TEXT, offsetof(struct options, json), "one JSON object a line for each verdict"},
-    {"--pcap", "DIR", OPTION_TEXT, offsetof(struct options, pcap_dir), "a capture for each interface and run"},
+    {"--on", "NETWORK", OPTION_TEXT, offsetof(struct options, network),
+     "the network; sim unless said otherwise"},
+    {"--seed", "N", OPTION_SEED, offsetof(struct options, seed),
+     "the first seed of every scenario; 1"},
+    {"--only", "TEXT", OPTION_TEXT, offsetof(struct options, only),
+     "only scenarios with this in their title"},
+    {"--summary", NULL, OPTION_FLAG, offsetof(struct options, summary),
+     "show failures and tables only"},
+    {"--json", "FILE", OPTION_TEXT, offsetof(struct options, json),
+     "one JSON object a line for each verdict"},
+    {"--pcap", "DIR", OPTION_TEXT, offsetof(struct options, pcap_dir),
+     "a capture for each interface and run"},
     {"--trace", "FILE", OPTION_TEXT, offsetof(struct options, trace), "what happened, as text"},
-    {"--hops", NULL, OPTION_FLAG, offsetof(struct options, hops), "the trace shows every hop and what nodes say"},
-    {"--tape", "DIR", OPTION_TEXT, offsetof(struct options, tape_dir), "a tape for each node and run; it holds secrets"},
-    {"--digests", NULL, OPTION_FLAG, offsetof(struct options, digests), "one line for each run with its digest"},
-    {"--twice", NULL, OPTION_FLAG, offsetof(struct options, twice), "make each run twice and compare the digests"},
+    {"--hops", NULL, OPTION_FLAG, offsetof(struct options, hops),
+     "the trace shows every hop and what nodes say"},
+    {"--tape", "DIR", OPTION_TEXT, offsetof(struct options, tape_dir),
+     "a tape for each node and run; it holds secrets"},
+    {"--digests", NULL, OPTION_FLAG, offsetof(struct options, digests),
+     "one line for each run with its digest"},
+    {"--twice", NULL, OPTION_FLAG, offsetof(struct options, twice),
+     "make each run twice and compare the digests"},
 };
 
-enum { COMMANDS = sizeof commands / sizeof *commands, RUN_OPTIONS = sizeof run_options / sizeof *run_options };
+enum {
+    COMMANDS = sizeof commands / sizeof *commands,
+    RUN_OPTIONS = sizeof run_options / sizeof *run_options
+};
 
 void options_print_help(enum options_command command)
 {
     for (size_t i = 0; i < COMMANDS; i++) {
         if (command != commands[i].command)
             continue;
-        printf("usage: warren-lab %s%s%s\n\n%s.\n%s", commands[i].name, commands[i].arguments[0] != 0 ? " " : "",
-               commands[i].arguments, commands[i].about, commands[i].more);
+        printf("usage: warren-lab %s%s%s\n\n%s.\n%s", commands[i].name,
+               commands[i].arguments[0] != 0 ? " " : "", commands[i].arguments, commands[i].about,
+               commands[i].more);
         if (command == OPTIONS_RUN) {
             puts("\nOptions (\"-\" as FILE is standard output):");
             for (size_t j = 0; j < RUN_OPTIONS; j++) {
@@ -69,8 +84,9 @@ void options_print_help(enum options_command command)
     puts("usage: warren-lab COMMAND [ARGUMENT...]\n\nRuns network scenarios. Commands:");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].about);
-    puts("\nwarren-lab COMMAND --help says more about one; warren-lab --version names the version.\n"
-         "Exit codes: 0 all is well, 1 an expectation failed, 2 bad input.");
+    puts(
+        "\nwarren-lab COMMAND --help says more about one; warren-lab --version names the version.\n"
+        "Exit codes: 0 all is well, 1 an expectation failed, 2 bad input.");
 }
 
 static const struct command *find_command(const char *name)
@@ -118,7 +134,7 @@ static bool set_option(struct options *options, const struct option *option, con
         memcpy(at, &value, sizeof value);
         return true;
     default:
-        check(option->kind == OPTION_SEED);
+        check(option->kind == OPTION_SEED && value != NULL);
         errno = 0;
         options->seed = strtoull(value, &end, 10);
         if (errno == 0 && value[0] >= '0' && value[0] <= '9' && *end == 0)
@@ -128,7 +144,9 @@ static bool set_option(struct options *options, const struct option *option, con
     }
 }
 
-/* Options and files in any order. The files are moved to the front of `arguments`' copy in `files`. */
+/*
+ * Options and files in any order. The files are moved to the front of `arguments`' copy in `files`.
+ */
 static bool parse_rest(struct options *options, int count, char *const *arguments, char **files)
 {
     bool only_files = false;
@@ -168,7 +186,8 @@ bool options_parse(struct options *options, int count, char *const *arguments)
         fputs("warren-lab: no command; warren-lab --help lists them\n", stderr);
         return false;
     }
-    if (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "-h") == 0 || strcmp(arguments[1], "help") == 0)
+    if (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "-h") == 0 ||
+        strcmp(arguments[1], "help") == 0)
         return true;
     if (strcmp(arguments[1], "--version") == 0) {
         options->command = OPTIONS_VERSION;
@@ -178,22 +197,31 @@ bool options_parse(struct options *options, int count, char *const *arguments)
     if (command == NULL)
         return false;
     options->command = command->command;
-    char **files = calloc((size_t)count, sizeof *files); /* lives as long as the process */
+    char **files = calloc((size_t)count, sizeof *files);
     check(files != NULL);
     options->files = files;
     if (!parse_rest(options, count - 2, arguments + 2, files)) {
-        free(files);
-        options->files = NULL;
+        options_free(options);
         return false;
     }
     bool wants_files = options->command != OPTIONS_LIST && options->command != OPTIONS_HELP;
     if (wants_files && options->file_count == 0) {
-        fprintf(stderr, "warren-lab: %s needs a %s\n", command->name, options->command == OPTIONS_REPLAY ? "tape" : "script");
+        fprintf(stderr, "warren-lab: %s needs a %s\n", command->name,
+                options->command == OPTIONS_REPLAY ? "tape" : "script");
+        options_free(options);
         return false;
     }
     if (options->command == OPTIONS_PRINT && options->file_count > 1) {
         fputs("warren-lab: print takes one script\n", stderr);
+        options_free(options);
         return false;
     }
     return true;
+}
+
+void options_free(struct options *options)
+{
+    free(options->files);
+    options->files = NULL;
+    options->file_count = 0;
 }

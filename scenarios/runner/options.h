@@ -33,12 +33,13 @@ struct options {
     bool summary;
     bool digests;
     bool twice;
-    char *const *files;
+    char **files; /* options_free() frees the list */
     int file_count;
 };
 
 /* False, after saying why on standard error, when the arguments make no sense. */
 bool options_parse(struct options *options, int count, char *const *arguments);
+void options_free(struct options *options);
 void options_print_help(enum options_command command);
 
 #endif

@@ -18,25 +18,34 @@ static const char *const inside_words[] = {"home", "carrier", "wide", NULL};
 
 const struct field plan_link_fields[] = {
     {"delay", FIELD_DURATION, LINK_FIELD(latency_ns), NULL, 0, DELAY_MAX_NS, "one-way latency"},
-    {"jitter", FIELD_DURATION, LINK_FIELD(jitter_ns), NULL, 0, DELAY_MAX_NS, "at most this much is added to the delay"},
-    {"jitter_shape", FIELD_WORD, LINK_FIELD(jitter), jitter_words, 0, 0, "how jitter is spread over its range"},
-    {"jitter_reorders", FIELD_BOOLEAN, LINK_FIELD(jitter_reorders), NULL, 0, 0, "jitter may let a packet pass another"},
-    {"loss", FIELD_SHARE, LINK_FIELD(loss_ppm), NULL, 0, RANDOM_PPM, "packets lost, independently of each other"},
+    {"jitter", FIELD_DURATION, LINK_FIELD(jitter_ns), NULL, 0, DELAY_MAX_NS,
+     "at most this much is added to the delay"},
+    {"jitter_shape", FIELD_WORD, LINK_FIELD(jitter), jitter_words, 0, 0,
+     "how jitter is spread over its range"},
+    {"jitter_reorders", FIELD_BOOLEAN, LINK_FIELD(jitter_reorders), NULL, 0, 0,
+     "jitter may let a packet pass another"},
+    {"loss", FIELD_SHARE, LINK_FIELD(loss_ppm), NULL, 0, RANDOM_PPM,
+     "packets lost, independently of each other"},
     {"burst_enter", FIELD_SHARE, LINK_FIELD(burst_enter_ppm), NULL, 0, RANDOM_PPM,
      "packets at which a good link becomes bad (Gilbert-Elliott loss)"},
     {"burst_leave", FIELD_SHARE, LINK_FIELD(burst_leave_ppm), NULL, 0, RANDOM_PPM,
      "packets at which a bad link becomes good"},
     {"burst_loss", FIELD_SHARE, LINK_FIELD(burst_loss_ppm), NULL, 0, RANDOM_PPM,
      "packets lost while the link is bad; 0%: all"},
-    {"duplicate", FIELD_SHARE, LINK_FIELD(duplicate_ppm), NULL, 0, RANDOM_PPM, "packets that arrive twice"},
-    {"reorder", FIELD_SHARE, LINK_FIELD(reorder_ppm), NULL, 0, RANDOM_PPM, "packets that are held back"},
+    {"duplicate", FIELD_SHARE, LINK_FIELD(duplicate_ppm), NULL, 0, RANDOM_PPM,
+     "packets that arrive twice"},
+    {"reorder", FIELD_SHARE, LINK_FIELD(reorder_ppm), NULL, 0, RANDOM_PPM,
+     "packets that are held back"},
     {"reorder_hold", FIELD_DURATION, LINK_FIELD(reorder_hold_ns), NULL, 0, DELAY_MAX_NS,
      "how much longer a reordered packet takes"},
-    {"corrupt", FIELD_SHARE, LINK_FIELD(corrupt_ppm), NULL, 0, RANDOM_PPM, "packets in which one bit flips"},
+    {"corrupt", FIELD_SHARE, LINK_FIELD(corrupt_ppm), NULL, 0, RANDOM_PPM,
+     "packets in which one bit flips"},
     {"corrupt_undetected", FIELD_BOOLEAN, LINK_FIELD(corrupt_undetected), NULL, 0, 0,
      "the flipped bit escapes the checksum"},
-    {"rate", FIELD_RATE, LINK_FIELD(rate_bps), NULL, 0, 1000000000000u, "of IP packets; 0bit/s: unlimited"},
-    {"queue", FIELD_BYTES, LINK_FIELD(queue_bytes), NULL, 0, 1u << 30, "waiting for a limited wire; 0: 65536"},
+    {"rate", FIELD_RATE, LINK_FIELD(rate_bps), NULL, 0, 1000000000000u,
+     "of IP packets; 0bit/s: unlimited"},
+    {"queue", FIELD_BYTES, LINK_FIELD(queue_bytes), NULL, 0, 1u << 30,
+     "waiting for a limited wire; 0: 65536"},
     {"mtu", FIELD_BYTES, LINK_FIELD(mtu), NULL, 0, 65535, "largest IP packet; 0: 1500"},
     {"mtu_black_hole", FIELD_BOOLEAN, LINK_FIELD(mtu_black_hole), NULL, 0, 0,
      "what is too big vanishes without an ICMP error"},
@@ -44,27 +53,31 @@ const struct field plan_link_fields[] = {
 };
 
 const struct field plan_server_fields[] = {
-    {"addresses", FIELD_COUNT, PLACE_FIELD(addresses), NULL, 1, 2, "public addresses in each family; 2 for RFC 5780"},
+    {"addresses", FIELD_COUNT, PLACE_FIELD(addresses), NULL, 1, 2,
+     "public addresses in each family; 2 for RFC 5780"},
     {"port", FIELD_COUNT, PLACE_FIELD(port), NULL, 1, 65535, "where STUN is served"},
-    {"alternate_port", FIELD_COUNT, PLACE_FIELD(alternate_port), NULL, 0, 65535, "the other port; 0: none"},
+    {"alternate_port", FIELD_COUNT, PLACE_FIELD(alternate_port), NULL, 0, 65535,
+     "the other port; 0: none"},
     {"ipv4", FIELD_BOOLEAN, PLACE_FIELD(ipv4), NULL, 0, 0, "has IPv4 addresses"},
     {"ipv6", FIELD_BOOLEAN, PLACE_FIELD(ipv6), NULL, 0, 0, "has IPv6 addresses"},
     {.name = NULL},
 };
 
 const struct field plan_router_fields[] = {
-    {"addresses", FIELD_COUNT, PLACE_FIELD(addresses), NULL, 0, 64,
+    {"addresses", FIELD_COUNT, PLACE_FIELD(addresses), NULL, 0, PLAN_EXTERNAL_MAX,
      "external addresses; 0: as many as the NAT's pool asks for"},
     {"inside", FIELD_WORD, PLACE_FIELD(inside), inside_words, 0, 0,
      "the range behind its NAT: 192.168.N.0/24, 100.64.0.0/12 or 10.0.0.0/12"},
-    {"ipv6", FIELD_BOOLEAN, PLACE_FIELD(ipv6), NULL, 0, 0, "it, and what is behind it, may have IPv6"},
+    {"ipv6", FIELD_BOOLEAN, PLACE_FIELD(ipv6), NULL, 0, 0,
+     "it, and what is behind it, may have IPv6"},
     {"nat_v6", FIELD_BOOLEAN, PLACE_FIELD(nat_v6), NULL, 0, 0, "the NAT translates IPv6 too"},
     {"silent", FIELD_BOOLEAN, PLACE_FIELD(silent), NULL, 0, 0, "makes no ICMP errors of its own"},
     {.name = NULL},
 };
 
 const struct field plan_client_fields[] = {
-    {"addresses", FIELD_COUNT, PLACE_FIELD(addresses), NULL, 1, 4, "of each interface, in each family"},
+    {"addresses", FIELD_COUNT, PLACE_FIELD(addresses), NULL, 1, 4,
+     "of each interface, in each family"},
     {"ipv4", FIELD_BOOLEAN, PLACE_FIELD(ipv4), NULL, 0, 0, "has IPv4 addresses"},
     {"ipv6", FIELD_BOOLEAN, PLACE_FIELD(ipv6), NULL, 0, 0, "has IPv6 addresses"},
     {.name = NULL},
@@ -77,7 +90,8 @@ const char *const plan_way_words[] = {"both", "up", "down", NULL};
 const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS] = {
     [PLAN_CLASSIFY] = {"classify", "a client finds out what it is behind", false, true},
     [PLAN_FLUSH] = {"flush", "a router reboots and forgets its mappings", true, false},
-    [PLAN_ADDRESS] = {"address", "a router's external addresses are replaced by new ones", true, false},
+    [PLAN_ADDRESS] = {"address", "a router's external addresses are replaced by new ones", true,
+                      false},
     [PLAN_LINK] = {"link", "the link of a place changes in the given fields", true, true},
     [PLAN_DOWN] = {"down", "the link of a place carries nothing any more", true, true},
     [PLAN_UP] = {"up", "it carries packets again", true, true},
@@ -89,7 +103,8 @@ const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS] = {
 
 const struct field *plan_place_fields(enum plan_place_kind kind)
 {
-    static const struct field *const tables[] = {plan_server_fields, plan_router_fields, plan_client_fields};
+    static const struct field *const tables[] = {plan_server_fields, plan_router_fields,
+                                                 plan_client_fields};
     check(kind <= PLAN_CLIENT);
     return tables[kind];
 }
@@ -109,7 +124,10 @@ void plan_place_init(struct plan_place *place, enum plan_place_kind kind)
     }
 }
 
-/* Room for one more, zeroed; NULL when there are `most`. Lists double, so their room is a power of two. */
+/*
+ * Room for one more, zeroed; NULL when there are `most`. Lists double, so their room is a power of
+ * two.
+ */
 static void *add(void *list_pointer, uint32_t *count, uint32_t most, size_t size)
 {
     void *list;
@@ -153,13 +171,14 @@ struct plan_place *plan_add_place(struct plan_scenario *scenario, enum plan_plac
 
 struct plan_action *plan_add_action(struct plan_scenario *scenario)
 {
-    return add(&scenario->actions, &scenario->action_count, PLAN_ACTIONS_MAX, sizeof *scenario->actions);
+    return add(&scenario->actions, &scenario->action_count, PLAN_ACTIONS_MAX,
+               sizeof *scenario->actions);
 }
 
 struct plan_expect *plan_add_expect(struct plan_scenario *scenario)
 {
-    struct plan_expect *expect =
-        add(&scenario->expects, &scenario->expect_count, PLAN_EXPECTS_MAX, sizeof *scenario->expects);
+    struct plan_expect *expect = add(&scenario->expects, &scenario->expect_count, PLAN_EXPECTS_MAX,
+                                     sizeof *scenario->expects);
     if (expect != NULL)
         expect->share_ppm = RANDOM_PPM;
     return expect;
@@ -183,7 +202,8 @@ bool plan_is_lossy(const struct plan_scenario *scenario)
     for (uint32_t i = 0; i < scenario->place_count; i++) {
         const struct plan_place *place = &scenario->places[i];
         for (uint32_t j = 0; j < place->interface_count; j++)
-            if (link_is_lossy(&place->interfaces[j].up) || link_is_lossy(&place->interfaces[j].down))
+            if (link_is_lossy(&place->interfaces[j].up) ||
+                link_is_lossy(&place->interfaces[j].down))
                 return true;
     }
     for (uint32_t i = 0; i < scenario->action_count; i++)

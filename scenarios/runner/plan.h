@@ -1,8 +1,10 @@
 /*
- * The plan: everything that a scenario script says, as data. Loading makes it, printing turns it back into a script, the
- * networks run it. It holds no pointers into Lua, and nothing of it changes while a network runs.
+ * The plan: everything that a scenario script says, as data. Loading makes it, printing turns it
+ * back into a script, the networks run it. It holds no pointers into Lua, and nothing of it changes
+ * while a network runs.
  *
- * Durations are nanoseconds, probabilities parts per million, rates bits per second. Lists are in the script's order.
+ * Durations are nanoseconds, probabilities parts per million, rates bits per second. Lists are in
+ * the script's order.
  */
 #ifndef WARREN_RUNNER_PLAN_H
 #define WARREN_RUNNER_PLAN_H
@@ -17,16 +19,17 @@
 #include "sim/nat.h"
 
 enum {
-    PLAN_NAME_SIZE = 64,        /* of a place, with its final 0 */
-    PLAN_TITLE_SIZE = 200,      /* of a scenario, likewise */
-    PLAN_WORD_SIZE = 32,        /* of a preset's name, likewise */
-    PLAN_INTERFACES_MAX = 4,    /* of one client or server */
+    PLAN_NAME_SIZE = 64,     /* of a place, with its final 0 */
+    PLAN_TITLE_SIZE = 200,   /* of a scenario, likewise */
+    PLAN_WORD_SIZE = 32,     /* of a preset's name, likewise */
+    PLAN_INTERFACES_MAX = 4, /* of one client or server */
     PLAN_SCENARIOS_MAX = 4096,
     PLAN_PLACES_MAX = 4096,     /* of one scenario */
     PLAN_ACTIONS_MAX = 4096,    /* likewise */
     PLAN_EXPECTS_MAX = 1024,    /* likewise */
     PLAN_SEEDS_MAX = 1000000,   /* runs of one scenario */
     PLAN_SERVERS_MAX = 2,       /* of one classification */
+    PLAN_EXTERNAL_MAX = 64,     /* external addresses of one router */
     PLAN_HOME_MAX = 250,        /* addresses behind one NAT whose inside is "home" */
     PLAN_PORT = 3478,           /* RFC 8489, section 9 */
     PLAN_ALTERNATE_PORT = 3479, /* RFC 5780, section 6: any other one */
@@ -66,7 +69,7 @@ struct plan_place {
     uint32_t line; /* in the script; not part of the hash */
     uint32_t interface_count;
     struct plan_interface interfaces[PLAN_INTERFACES_MAX]; /* a router has one */
-    uint32_t addresses; /* in each family; of a router: external ones, 0 for as many as its NAT asks for */
+    uint32_t addresses; /* in each family; a router's external ones, 0: as its NAT asks for */
     /* Servers only. */
     uint16_t port;
     uint16_t alternate_port; /* 0: none */
@@ -87,9 +90,9 @@ enum plan_action_kind {
     PLAN_LINK,     /* a link changes */
     PLAN_DOWN,     /* a place is cut off */
     PLAN_UP,
-    PLAN_SUSPEND,  /* a host sleeps; time goes on */
+    PLAN_SUSPEND, /* a host sleeps; time goes on */
     PLAN_RESUME,
-    PLAN_CRASH,    /* a host's process ends */
+    PLAN_CRASH, /* a host's process ends */
     PLAN_RESTART,
     PLAN_ACTION_KINDS
 };
@@ -110,11 +113,14 @@ struct plan_action {
     uint32_t server_count;
     uint32_t servers[PLAN_SERVERS_MAX]; /* PLAN_CLASSIFY */
     uint64_t at_ns;
-    uint64_t changed;        /* PLAN_LINK: bit n: the field plan_link_fields[n] gets the value in `link` */
+    uint64_t changed; /* PLAN_LINK: bit n: the field plan_link_fields[n] gets the value in `link` */
     struct link_config link;
 };
 
-/* When an expectation has to be true, over the results that one run brings, in the order of their arrival. */
+/*
+ * When an expectation has to be true, over the results that one run brings, in the order of their
+ * arrival.
+ */
 enum plan_mode {
     PLAN_FINALLY, /* the last result is so */
     PLAN_WITHIN,  /* a result that is so arrives between `after` and `within` later */
@@ -151,7 +157,10 @@ struct plan {
     uint32_t scenario_count;
 };
 
-/* The tables of fields: of a link (struct link_config), and of each kind of place (struct plan_place). */
+/*
+ * The tables of fields: of a link (struct link_config), and of each kind of place (struct
+ * plan_place).
+ */
 extern const struct field plan_link_fields[];
 extern const struct field plan_server_fields[];
 extern const struct field plan_router_fields[];
@@ -175,7 +184,10 @@ const struct field *plan_place_fields(enum plan_place_kind kind);
 /* A place of this kind with every default filled in, and one interface to the internet. */
 void plan_place_init(struct plan_place *place, enum plan_place_kind kind);
 
-/* What was added, zeroed but for defaults; NULL when there are PLAN_..._MAX already. Good until the next addition. */
+/*
+ * What was added, zeroed but for defaults; NULL when there are PLAN_..._MAX already. Good until the
+ * next addition.
+ */
 struct plan_scenario *plan_add_scenario(struct plan *plan);
 struct plan_place *plan_add_place(struct plan_scenario *scenario, enum plan_place_kind kind);
 struct plan_action *plan_add_action(struct plan_scenario *scenario);
@@ -186,7 +198,10 @@ uint32_t plan_find_place(const struct plan_scenario *scenario, const char *name)
 /* Whether any link of the scenario loses packets by chance. */
 bool plan_is_lossy(const struct plan_scenario *scenario);
 
-/* Over everything but line numbers, in one canonical encoding: equal plans have equal hashes on every machine. */
+/*
+ * Over everything but line numbers, in one canonical encoding: equal plans have equal hashes on
+ * every machine.
+ */
 uint64_t plan_hash(const struct plan *plan);
 
 void plan_free(struct plan *plan);

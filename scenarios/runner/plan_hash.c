@@ -6,7 +6,10 @@
 #include "scenarios/runner/plan.h"
 #include "sim/nat_param.h"
 
-/* Every text goes in with its length, every list with its count, so that no two plans have one encoding. */
+/*
+ * Every text goes in with its length, every list with its count, so that no two plans have one
+ * encoding.
+ */
 static void add_text(struct hash *h, const char *text)
 {
     hash_u64(h, strlen(text));

@@ -32,12 +32,13 @@ static void print_field(FILE *file, const struct field *field, const void *base,
     char text[FIELD_TEXT_SIZE];
     const char *quote = field_is_quoted(field) ? "\"" : "";
     separate(file, first);
-    fprintf(file, "%s = %s%s%s", field->name, quote, field_render(field, field_get(field, base), text), quote);
+    fprintf(file, "%s = %s%s%s", field->name, quote,
+            field_render(field, field_get(field, base), text), quote);
 }
 
 /* up = { } or down = { }: the fields that the directions do not share. */
-static void print_way(FILE *file, const char *name, const struct link_config *way, const struct link_config *other,
-                      bool *first)
+static void print_way(FILE *file, const char *name, const struct link_config *way,
+                      const struct link_config *other, bool *first)
 {
     bool any = false, inner = true;
     for (const struct field *field = plan_link_fields; field->name != NULL; field++) {
@@ -71,8 +72,8 @@ static const char *router_name(const struct plan_scenario *scenario, uint32_t pl
     return place == PLAN_INTERNET ? "internet" : scenario->places[place].name;
 }
 
-static void print_interfaces(FILE *file, const struct plan_scenario *scenario, const struct plan_place *place,
-                             bool *first)
+static void print_interfaces(FILE *file, const struct plan_scenario *scenario,
+                             const struct plan_place *place, bool *first)
 {
     if (place->interface_count == 1) {
         if (place->interfaces[0].behind != PLAN_INTERNET) {
@@ -104,9 +105,11 @@ static void print_parameters(FILE *file, const struct plan_place *place, bool *f
     for (; i < nat_param_count(); i = nat_config_difference(&place->nat, &base, i + 1)) {
         char text[NAT_PARAM_TEXT_SIZE];
         const struct nat_param *param = nat_param_at(i);
-        const char *quote = param->type == NAT_PARAM_WORD || param->type == NAT_PARAM_DURATION ? "\"" : "";
+        const char *quote =
+            param->type == NAT_PARAM_WORD || param->type == NAT_PARAM_DURATION ? "\"" : "";
         separate(file, first);
-        fprintf(file, "%s = %s%s%s", param->name, quote, nat_param_render(param, &place->nat, text), quote);
+        fprintf(file, "%s = %s%s%s", param->name, quote, nat_param_render(param, &place->nat, text),
+                quote);
     }
 }
 
@@ -136,7 +139,8 @@ static void print_nat(FILE *file, const struct plan_place *place, bool *first)
     }
 }
 
-static void print_place(FILE *file, const struct plan_scenario *scenario, const struct plan_place *place)
+static void print_place(FILE *file, const struct plan_scenario *scenario,
+                        const struct plan_place *place)
 {
     enum plan_place_kind kind = (enum plan_place_kind)place->kind;
     struct plan_place plain;
@@ -160,12 +164,14 @@ static void print_place(FILE *file, const struct plan_scenario *scenario, const 
     fputs(first ? "}\n" : " }\n", file);
 }
 
-static void print_action(FILE *file, const struct plan_scenario *scenario, const struct plan_action *action)
+static void print_action(FILE *file, const struct plan_scenario *scenario,
+                         const struct plan_action *action)
 {
     char text[FIELD_TEXT_SIZE];
     bool first = true;
     const struct plan_place *place = &scenario->places[action->place];
-    fprintf(file, "at \"%s\" { %s(", field_render_duration(action->at_ns, text), plan_action_words[action->kind].name);
+    fprintf(file, "at \"%s\" { %s(", field_render_duration(action->at_ns, text),
+            plan_action_words[action->kind].name);
     print_text(file, place->name);
     if (action->kind == PLAN_CLASSIFY) {
         fputs(", { servers = {", file);
@@ -205,16 +211,19 @@ static void print_finding(FILE *file, const struct finding *finding)
         if (field == FINDING_STEP)
             fprintf(file, "step = %" PRId32, finding->value[i]);
         else
-            fprintf(file, "%s = \"%s\"", finding_name(field), finding_word(field, finding->value[i]));
+            fprintf(file, "%s = \"%s\"", finding_name(field),
+                    finding_word(field, finding->value[i]));
     }
     fputs(" }", file);
 }
 
-static void print_expect(FILE *file, const struct plan_scenario *scenario, const struct plan_expect *expect)
+static void print_expect(FILE *file, const struct plan_scenario *scenario,
+                         const struct plan_expect *expect)
 {
     char text[FIELD_TEXT_SIZE];
-    static const struct field share = {"share", FIELD_SHARE, offsetof(struct plan_expect, share_ppm),
-                                       sizeof(uint32_t), NULL, 0, RANDOM_PPM, ""};
+    static const struct field share = {
+        "share",    FIELD_SHARE, offsetof(struct plan_expect, share_ppm), sizeof(uint32_t), NULL, 0,
+        RANDOM_PPM, ""};
     if (expect->mode == PLAN_WITHIN)
         fprintf(file, "expect { within = \"%s\", ", field_render_duration(expect->within_ns, text));
     else
@@ -257,7 +266,8 @@ void plan_print(FILE *file, const struct plan *plan)
     }
 }
 
-void plan_print_sentence(FILE *file, const struct plan_scenario *scenario, const struct plan_expect *expect)
+void plan_print_sentence(FILE *file, const struct plan_scenario *scenario,
+                         const struct plan_expect *expect)
 {
     char text[FIELD_TEXT_SIZE], finding[FINDING_TEXT_SIZE];
     fputs(scenario->places[expect->client].name, file);

@@ -1,9 +1,9 @@
 /* Printing: loading what was printed gives the same plan. Run from the root of the checkout. */
+#include <glob.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,18 +65,27 @@ static const char *const corners[] = {
     "scenario 't' client 'x'",
     "scenario 't' server 's' { addresses = 1, alternate_port = 0, ipv6 = true, ipv4 = false }",
     "scenario 't' router 'r' { nat = {} }",
-    "scenario 't' router 'r' { nat = { mapping = 'ADM', one_to_one = false, pool = 3, idle = '1h' } }",
+    "scenario 't' router 'r' { nat = { mapping = 'ADM', one_to_one = false, pool = 3, idle = '1h' "
+    "} }",
     "scenario 't' router 'r' { nat = 'none' }",
-    "scenario 't' router 'r' { nat = 'home', ipv6 = true, nat_v6 = true, silent = true, inside = 'carrier' }",
-    "scenario 't' router 'r' { up = { rate = '1Mbit/s', queue = '10kB' }, down = { rate = '10Mbit/s' } }",
-    "scenario 't' router 'r' { loss = '5%', up = { loss = '0%' }, jitter = '3ms', jitter_shape = 'bell' }",
-    "scenario 't' router 'r' {} client 'c' { behind = { 'r', { 'internet', up = { mtu = 1280 } } }, delay = '1ns' }",
-    "scenario 't' router 'r' {} client 'c' { behind = { 'internet', 'r' } } at '1s' { link('c', { loss = '0%', "
+    "scenario 't' router 'r' { nat = 'home', ipv6 = true, nat_v6 = true, silent = true, inside = "
+    "'carrier' }",
+    "scenario 't' router 'r' { up = { rate = '1Mbit/s', queue = '10kB' }, down = { rate = "
+    "'10Mbit/s' } }",
+    "scenario 't' router 'r' { loss = '5%', up = { loss = '0%' }, jitter = '3ms', jitter_shape = "
+    "'bell' }",
+    "scenario 't' router 'r' {} client 'c' { behind = { 'r', { 'internet', up = { mtu = 1280 } } "
+    "}, delay = '1ns' }",
+    "scenario 't' router 'r' {} client 'c' { behind = { 'internet', 'r' } } at '1s' { link('c', { "
+    "loss = '0%', "
     "interface = 'r', way = 'down' }), down('c', { interface = 'r' }), up('c', { way = 'up' }) }",
-    "scenario 't' server 'a' {} server 'b' {} client 'c' {} at '1h' { classify('c', { servers = { 'b', 'a' } }) }\n"
+    "scenario 't' server 'a' {} server 'b' {} client 'c' {} at '1h' { classify('c', { servers = { "
+    "'b', 'a' } }) }\n"
     "at '0s' { suspend 'c', resume 'c', crash 'a', restart 'a' }\n"
-    "expect { always, after = '1.5s', share = '0.0001%', classified('c', { nat = 'none', step = -1, trap = 'yes', "
-    "ports = 'random', hairpin = 'off', pooling = 'paired', mapping = 'EIM', filtering = 'EIF' }) }",
+    "expect { always, after = '1.5s', share = '0.0001%', classified('c', { nat = 'none', step = "
+    "-1, trap = 'yes', "
+    "ports = 'random', hairpin = 'off', pooling = 'paired', mapping = 'EIM', filtering = 'EIF' }) "
+    "}",
 };
 
 static void test_corners(void **state)
@@ -94,10 +103,12 @@ static void test_corners(void **state)
 static void test_sentence(void **state)
 {
     static const char script[] =
-        "scenario 't' server 's' {} router 'outer' { nat = 'full-cone' } router 'r' { nat = { 'home', idle = '1m' }, "
+        "scenario 't' server 's' {} router 'outer' { nat = 'full-cone' } router 'r' { nat = { "
+        "'home', idle = '1m' }, "
         "behind = 'outer', firewall = 'stateful' } client 'c' { behind = 'r' } client 'd'\n"
         "at '1s' { classify 'c' }\n"
-        "expect { within = '2s', after = '1s', share = '98.5%', classified('c', { mapping = 'EIM' }) }\n"
+        "expect { within = '2s', after = '1s', share = '98.5%', classified('c', { mapping = 'EIM' "
+        "}) }\n"
         "expect { finally, classified 'c' }";
     static const char *const sentences[] = {
         "c, within 2s after 1s in 98.50 % of the runs, finds mapping EIM",

@@ -11,7 +11,9 @@
 #include "host/drive.h"
 #include "host/tape.h"
 
-/* A tape's first record says how much memory its node takes; a foreign one could ask for anything. */
+/*
+ * A tape's first record says how much memory its node takes; a foreign one could ask for anything.
+ */
 enum { NODE_BYTES_MAX = 1 << 30 };
 
 static void ignore(void *host, const struct node_out *out)
@@ -96,7 +98,8 @@ bool replay_file(struct replay *replay, const char *path, char error[static REPL
     if (result == TAPE_OK)
         result = feed(replay, &tape, &problem);
     if (result != TAPE_OK)
-        snprintf(error, REPLAY_ERROR_SIZE, "%.300s: byte %zu: %s", path, tape.index, tape_error_text(result));
+        snprintf(error, REPLAY_ERROR_SIZE, "%.300s: byte %zu: %s", path, tape.index,
+                 tape_error_text(result));
     else if (problem != NULL)
         snprintf(error, REPLAY_ERROR_SIZE, "%.300s: %s", path, problem);
     free(bytes);

@@ -15,7 +15,10 @@ struct replay {
     uint64_t recorded_outputs;
 };
 
-/* False, with one line in `error`, when the file is no whole tape. Whether the digests agree is for the caller to see. */
+/*
+ * False, with one line in `error`, when the file is no whole tape. Whether the digests agree is for
+ * the caller to see.
+ */
 bool replay_file(struct replay *replay, const char *path, char error[static REPLAY_ERROR_SIZE]);
 
 #endif

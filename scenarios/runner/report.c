@@ -24,9 +24,13 @@ static void print_json(FILE *file, const struct report_verdict *verdict)
     json_text(&json, "script", verdict->script);
     json_text(&json, "network", verdict->network);
     json_text(&json, "scenario", verdict->scenario->title);
-    json_number(&json, "line", verdict->expect != NULL ? verdict->expect->line : verdict->scenario->line);
+    json_number(&json, "line",
+                verdict->expect != NULL ? verdict->expect->line : verdict->scenario->line);
     json_text(&json, "expected", verdict->what);
-    json_text(&json, "verdict", verdict->skipped != NULL ? "skip" : verdict->passed ? "pass" : "fail");
+    json_text(&json, "verdict",
+              verdict->skipped != NULL ? "skip"
+              : verdict->passed        ? "pass"
+                                       : "fail");
     json_number(&json, "runs", verdict->runs);
     json_number(&json, "right", verdict->right);
     if (verdict->skipped != NULL)
@@ -52,9 +56,12 @@ void report_verdict(struct report *report, const struct report_verdict *verdict)
         print_json(report->json, verdict);
     if (report->summary && !failed)
         return;
-    const char *paint = !report->colour ? "" : failed ? "\033[31m" : verdict->skipped != NULL ? "\033[33m" : "\033[32m";
-    fprintf(report->out, "%s%s%s %" PRIu32 " - ", paint, failed ? "not ok" : "ok", report->colour ? "\033[0m" : "",
-            report->number);
+    const char *paint = !report->colour            ? ""
+                        : failed                   ? "\033[31m"
+                        : verdict->skipped != NULL ? "\033[33m"
+                                                   : "\033[32m";
+    fprintf(report->out, "%s%s%s %" PRIu32 " - ", paint, failed ? "not ok" : "ok",
+            report->colour ? "\033[0m" : "", report->number);
     print_escaped(report->out, verdict->scenario->title);
     if (verdict->scenario->seeds > 1)
         fprintf(report->out, " (%" PRIu32 " seeds)", verdict->scenario->seeds);
@@ -67,10 +74,12 @@ void report_verdict(struct report *report, const struct report_verdict *verdict)
         return;
     report_note(report, "  script:   %s:%" PRIu32, verdict->script,
                 verdict->expect != NULL ? verdict->expect->line : verdict->scenario->line);
-    report_note(report, "  expected: %s", verdict->wanted[0] != 0 ? verdict->wanted : verdict->what);
+    report_note(report, "  expected: %s",
+                verdict->wanted[0] != 0 ? verdict->wanted : verdict->what);
     report_note(report, "  happened: with seed %" PRIu64 ", %s", verdict->seed, verdict->happened);
     if (verdict->runs > 1)
-        report_note(report, "  right in %" PRIu32 " of %" PRIu32 " runs", verdict->right, verdict->runs);
+        report_note(report, "  right in %" PRIu32 " of %" PRIu32 " runs", verdict->right,
+                    verdict->runs);
 }
 
 void report_note(struct report *report, const char *format, ...)
@@ -87,6 +96,6 @@ void report_close(struct report *report)
 {
     if (!report->summary)
         fprintf(report->out, "1..%" PRIu32 "\n", report->number);
-    fprintf(report->out, "%" PRIu32 " passed, %" PRIu32 " failed, %" PRIu32 " skipped\n", report->passed, report->failed,
-            report->skipped);
+    fprintf(report->out, "%" PRIu32 " passed, %" PRIu32 " failed, %" PRIu32 " skipped\n",
+            report->passed, report->failed, report->skipped);
 }

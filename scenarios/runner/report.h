@@ -1,4 +1,7 @@
-/* What warren-lab says about verdicts: lines of the Test Anything Protocol for people, JSON lines for programs. */
+/*
+ * What warren-lab says about verdicts: lines of the Test Anything Protocol for people, JSON lines
+ * for programs.
+ */
 #ifndef WARREN_RUNNER_REPORT_H
 #define WARREN_RUNNER_REPORT_H
 
@@ -9,8 +12,8 @@
 #include "scenarios/runner/plan.h"
 
 struct report {
-    FILE *out;    /* for people */
-    FILE *json;   /* NULL: none */
+    FILE *out;  /* for people */
+    FILE *json; /* NULL: none */
     bool colour;
     bool summary; /* only failures */
     uint32_t number;
@@ -37,7 +40,8 @@ struct report_verdict {
 
 void report_verdict(struct report *report, const struct report_verdict *verdict);
 /* A comment under the verdict. */
-void report_note(struct report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void report_note(struct report *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The closing line. */
 void report_close(struct report *report);
 

@@ -1,6 +1,6 @@
 /*
- * One run of one scenario with one seed, on one network: what is asked of a network, and what it gives back. Verdicts are
- * made from this alone (judge.h).
+ * One run of one scenario with one seed, on one network: what is asked of a network, and what it
+ * gives back. Verdicts are made from this alone (judge.h).
  */
 #ifndef WARREN_RUNNER_RUN_H
 #define WARREN_RUNNER_RUN_H
@@ -54,13 +54,15 @@ struct run_network {
     const char *name;
     const char *about;
     /* False, with a sentence in `error`, when the run could not be made; `run` is then empty. */
-    bool (*run)(const struct run_request *request, struct run *run, char error[static RUN_ERROR_SIZE]);
+    bool (*run)(const struct run_request *request, struct run *run,
+                char error[static RUN_ERROR_SIZE]);
 };
 
 extern const struct run_network run_networks[];
 extern const uint32_t run_network_count;
 
 /* The simulator, in on_sim.c. */
-bool run_on_sim(const struct run_request *request, struct run *run, char error[static RUN_ERROR_SIZE]);
+bool run_on_sim(const struct run_request *request, struct run *run,
+                char error[static RUN_ERROR_SIZE]);
 
 #endif

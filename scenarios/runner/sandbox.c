@@ -1,4 +1,7 @@
-/* The sandboxed Lua: limits, errors with their line, and running a script. What it may call is in sandbox_library.c. */
+/*
+ * The sandboxed Lua: limits, errors with their line, and running a script. What it may call is in
+ * sandbox_library.c.
+ */
 #include "scenarios/runner/sandbox.h"
 
 #include <stdarg.h>
@@ -11,7 +14,10 @@
 #include "core/base/check.h"
 #include "scenarios/runner/sandbox_library.h"
 
-/* Lua shortens a chunk's name in messages, so the chunk has this name and messages get the path in its place. */
+/*
+ * Lua shortens a chunk's name in messages, so the chunk has this name and messages get the path in
+ * its place.
+ */
 #define CHUNK "script"
 
 enum { HOOK_STEPS = 1000 };
@@ -25,10 +31,13 @@ static const char *const refused_text[] = {
     [REFUSED_CHURN] = "the script has taken more than 256 MiB of memory in all",
 };
 
+_Static_assert(LUA_EXTRASPACE == sizeof(struct sandbox *),
+               "the extra space holds the pointer to ours");
+
 static struct sandbox *sandbox_of(lua_State *lua)
 {
     struct sandbox *sandbox;
-    memcpy(&sandbox, lua_getextraspace(lua), sizeof sandbox);
+    memcpy((void *)&sandbox, lua_getextraspace(lua), LUA_EXTRASPACE);
     check(sandbox != NULL);
     return sandbox;
 }
@@ -106,7 +115,8 @@ void sandbox_charge(lua_State *lua, uint64_t steps)
     struct sandbox *sandbox = sandbox_of(lua);
     sandbox->steps += steps < SANDBOX_STEPS_MAX ? steps : SANDBOX_STEPS_MAX;
     if (sandbox->steps > SANDBOX_STEPS_MAX)
-        sandbox_fail(lua, "the script takes more than %d steps: is there an endless loop?", SANDBOX_STEPS_MAX);
+        sandbox_fail(lua, "the script takes more than %d steps: is there an endless loop?",
+                     SANDBOX_STEPS_MAX);
 }
 
 static void count_steps(lua_State *lua, lua_Debug *at)
@@ -118,10 +128,14 @@ static void count_steps(lua_State *lua, lua_Debug *at)
 /* Runs where an error was raised: gives its text the line that runs there, if it has none yet. */
 static int add_line(lua_State *lua)
 {
-    const char *said = lua_type(lua, 1) == LUA_TSTRING ? lua_tostring(lua, 1) : "the script raised an error that is no text";
-    if (strncmp(said, CHUNK ":", sizeof CHUNK) == 0)
-        return 1;
-    lua_pushfstring(lua, CHUNK ":%d: %s", sandbox_line(lua), said);
+    const char *said = lua_type(lua, 1) == LUA_TSTRING
+                           ? lua_tostring(lua, 1)
+                           : "the script raised an error that is no text";
+    int line = sandbox_line(lua);
+    if (strncmp(said, CHUNK ":", sizeof CHUNK) != 0 && line > 0)
+        lua_pushfstring(lua, CHUNK ":%d: %s", line, said);
+    else
+        lua_pushstring(lua, said);
     return 1;
 }
 
@@ -154,9 +168,11 @@ static void copy_line(char *to, size_t size, const char *from)
     to[used] = 0;
 }
 
-static void describe(const struct sandbox *sandbox, int status, char error[static SANDBOX_ERROR_SIZE])
+static void describe(const struct sandbox *sandbox, int status,
+                     char error[static SANDBOX_ERROR_SIZE])
 {
-    const char *said = lua_type(sandbox->lua, -1) == LUA_TSTRING ? lua_tostring(sandbox->lua, -1) : NULL;
+    const char *said =
+        lua_type(sandbox->lua, -1) == LUA_TSTRING ? lua_tostring(sandbox->lua, -1) : NULL;
     error[0] = 0;
     copy_line(error, SANDBOX_ERROR_SIZE / 2, sandbox->path);
     if (status == LUA_ERRMEM) {
@@ -172,14 +188,20 @@ static void describe(const struct sandbox *sandbox, int status, char error[stati
     }
 }
 
-bool sandbox_run(struct sandbox *sandbox, const char *path, const char *text, size_t size, lua_CFunction words,
-                 lua_CFunction finish, void *context, char error[static SANDBOX_ERROR_SIZE])
+bool sandbox_run(struct sandbox *sandbox, const char *path, const char *text, size_t size,
+                 lua_CFunction words, lua_CFunction finish, void *context,
+                 char error[static SANDBOX_ERROR_SIZE])
 {
-    *sandbox = (struct sandbox){
-        .path = path, .context = context, .words = words, .finish = finish, .text = text, .size = size};
+    *sandbox = (struct sandbox){.path = path,
+                                .context = context,
+                                .words = words,
+                                .finish = finish,
+                                .text = text,
+                                .size = size};
     error[0] = 0;
     if (size > SANDBOX_SCRIPT_MAX) {
-        snprintf(error, SANDBOX_ERROR_SIZE, "%.300s: a script has at most 1 MiB, and this one has %zu bytes", path, size);
+        snprintf(error, SANDBOX_ERROR_SIZE,
+                 "%.300s: a script has at most 1 MiB, and this one has %zu bytes", path, size);
         return false;
     }
     lua_State *lua = lua_newstate(allocate, sandbox);
@@ -187,7 +209,7 @@ bool sandbox_run(struct sandbox *sandbox, const char *path, const char *text, si
         snprintf(error, SANDBOX_ERROR_SIZE, "%.300s: out of memory", path);
         return false;
     }
-    memcpy(lua_getextraspace(lua), &sandbox, sizeof sandbox);
+    memcpy(lua_getextraspace(lua), (const void *)&sandbox, LUA_EXTRASPACE);
     sandbox->lua = lua;
     lua_pushcfunction(lua, add_line);
     lua_pushcfunction(lua, run);

@@ -1,8 +1,9 @@
 /*
- * Lua's library for scripts, as an allow-list. What is not here is missing for a reason: io, os, debug, load and require
- * reach outside; pcall and coroutines would outlive a limit; setmetatable can hang code on the collector; patterns take
- * time that no step counts; `next`, `%p` and tostring() of a table would show addresses or their order; sort() of Lua
- * reads the clock; math with results that are not integers has no place in a plan.
+ * Lua's library for scripts, as an allow-list. What is not here is missing for a reason: io, os,
+ * debug, load and require reach outside; pcall and coroutines would outlive a limit; setmetatable
+ * can hang code on the collector; patterns take time that no step counts; `next`, `%p` and
+ * tostring() of a table would show addresses or their order; sort() of Lua reads the clock; math
+ * with results that are not integers has no place in a plan.
  */
 #include "scenarios/runner/sandbox_library.h"
 
@@ -24,7 +25,8 @@ static uint64_t list_length(lua_State *lua, int list)
 }
 
 /* Merges two neighbouring runs of `width` from one list into the other. */
-static void merge(lua_State *lua, int from, int to, lua_Integer low, lua_Integer width, lua_Integer n, before *is_before)
+static void merge(lua_State *lua, int from, int to, lua_Integer low, lua_Integer width,
+                  lua_Integer n, before *is_before)
 {
     lua_Integer i = low, middle = low + width <= n ? low + width : n + 1;
     lua_Integer j = middle, end = middle + width <= n ? middle + width : n + 1;
@@ -92,7 +94,8 @@ void sandbox_push_keys(lua_State *lua, int table)
         lua_pop(lua, 1);
         int type = lua_type(lua, -1);
         if (type != LUA_TNUMBER && type != LUA_TSTRING)
-            sandbox_fail(lua, "a key is a %s; only numbers and texts have an order", lua_typename(lua, type));
+            sandbox_fail(lua, "a key is a %s; only numbers and texts have an order",
+                         lua_typename(lua, type));
         lua_pushvalue(lua, -1);
         lua_rawseti(lua, keys, ++n);
     }
@@ -145,7 +148,9 @@ static int word_tostring(lua_State *lua)
     return 1;
 }
 
-/* Calls Lua's string.format, its upvalue, with arguments that have no address and are no fractions. */
+/*
+ * Calls Lua's string.format, its upvalue, with arguments that have no address and are no fractions.
+ */
 static int string_format(lua_State *lua)
 {
     size_t size;
@@ -231,11 +236,14 @@ static int string_rep(lua_State *lua)
     luaL_optlstring(lua, 3, "", &separator);
     if (n > SANDBOX_BLOCK_MAX)
         sandbox_fail(lua, "string.rep: the result would be too long");
-    sandbox_charge(lua, n > 0 ? (uint64_t)n : 0);
+    sandbox_charge(lua, n > 0 ? (uint64_t)n / 64 : 0);
     return charged(lua);
 }
 
-/* Puts allowed elements of the table on top of the stack into the table at `to`; functions as charged() or as they are. */
+/*
+ * Puts allowed elements of the table on top of the stack into the table at `to`; functions as
+ * charged() or as they are.
+ */
 static void copy_elements(lua_State *lua, int to, const char *const *names, bool charging)
 {
     to = lua_absindex(lua, to);
@@ -248,8 +256,12 @@ static void copy_elements(lua_State *lua, int to, const char *const *names, bool
     }
 }
 
-/* Raises an error that names the nearest of a table's keys. `of` is "" or a library's name with its point. */
-static _Noreturn void fail_unknown(lua_State *lua, const char *of, const char *name, int known, int more)
+/*
+ * Raises an error that names the nearest of a table's keys. `of` is "" or a library's name with its
+ * point.
+ */
+static _Noreturn void fail_unknown(lua_State *lua, const char *of, const char *name, int known,
+                                   int more)
 {
     struct word_search search = {.wrong = name};
     int tables[] = {known, more};
@@ -299,13 +311,17 @@ static int global_assign(lua_State *lua)
     lua_getfield(lua, LUA_REGISTRYINDEX, SANDBOX_WORDS);
     lua_pushvalue(lua, 2);
     if (lua_rawget(lua, -2) != LUA_TNIL)
-        sandbox_fail(lua, "\"%s\" is a word of scenarios and cannot be assigned", lua_tostring(lua, 2));
+        sandbox_fail(lua, "\"%s\" is a word of scenarios and cannot be assigned",
+                     lua_tostring(lua, 2));
     lua_settop(lua, 3);
     lua_rawset(lua, 1);
     return 0;
 }
 
-/* Makes the table on top of the stack an element of the table below it, with errors for what it does not have. */
+/*
+ * Makes the table on top of the stack an element of the table below it, with errors for what it
+ * does not have.
+ */
 static void add_library(lua_State *lua, const char *name)
 {
     lua_newtable(lua);
@@ -317,8 +333,8 @@ static void add_library(lua_State *lua, const char *name)
 }
 
 /* Adds a library's table, with the allowed functions of Lua's and some of ours. */
-static void open_library(lua_State *lua, const char *name, lua_CFunction open, const char *const *allowed,
-                         const luaL_Reg *ours)
+static void open_library(lua_State *lua, const char *name, lua_CFunction open,
+                         const char *const *allowed, const luaL_Reg *ours)
 {
     luaL_requiref(lua, name, open, 0);
     lua_newtable(lua);
@@ -343,13 +359,17 @@ static void open_library(lua_State *lua, const char *name, lua_CFunction open, c
 
 void sandbox_library_push_environment(lua_State *lua)
 {
-    static const char *const base[] = {"assert", "error", "ipairs", "select", "tonumber", "type", NULL};
-    static const char *const strings[] = {"byte", "char", "len", "lower", "reverse", "sub", "upper", NULL};
+    static const char *const base[] = {"assert",   "error", "ipairs", "select",
+                                       "tonumber", "type",  NULL};
+    static const char *const strings[] = {"byte",    "char", "len",   "lower",
+                                          "reverse", "sub",  "upper", NULL};
     static const char *const tables[] = {"concat", "insert", "remove", NULL};
-    static const char *const numbers[] = {"abs", "max", "min", "maxinteger", "mininteger", "tointeger", "type", "ult",
-                                          NULL};
-    static const luaL_Reg our_strings[] = {{"format", string_format}, {"rep", string_rep}, {NULL, NULL}};
-    static const luaL_Reg our_tables[] = {{"sort", table_sort}, {"unpack", table_unpack}, {NULL, NULL}};
+    static const char *const numbers[] = {"abs",       "max",  "min", "maxinteger", "mininteger",
+                                          "tointeger", "type", "ult", NULL};
+    static const luaL_Reg our_strings[] = {
+        {"format", string_format}, {"rep", string_rep}, {NULL, NULL}};
+    static const luaL_Reg our_tables[] = {
+        {"sort", table_sort}, {"unpack", table_unpack}, {NULL, NULL}};
     static const luaL_Reg our_numbers[] = {{NULL, NULL}};
     lua_newtable(lua); /* the words */
     luaL_requiref(lua, LUA_GNAME, luaopen_base, 0);

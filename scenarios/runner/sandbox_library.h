@@ -8,8 +8,8 @@
 #define SANDBOX_WORDS "warren.words"
 
 /*
- * Pushes a script's table of globals. Reading an unknown one is an error that names the nearest known one; the words of
- * SANDBOX_WORDS, which this fills with Lua's, cannot be assigned.
+ * Pushes a script's table of globals. Reading an unknown one is an error that names the nearest
+ * known one; the words of SANDBOX_WORDS, which this fills with Lua's, cannot be assigned.
  */
 void sandbox_library_push_environment(lua_State *lua);
 

@@ -1,4 +1,6 @@
-/* Running scripts: every scenario with every seed, verdicts, tables, and what helps with a failure. */
+/*
+ * Running scripts: every scenario with every seed, verdicts, tables, and what helps with a failure.
+ */
 #include "scenarios/runner/session.h"
 
 #include <errno.h>
@@ -32,7 +34,7 @@ struct session {
     bool shows_progress;
     time_t began;
     uint32_t reruns;
-    const char *script; /* its path */
+    const char *script;    /* its path */
     char stem[LABEL_SIZE]; /* its name without folder and ".lua" */
 };
 
@@ -50,7 +52,7 @@ struct course {
     const struct plan_scenario *scenario;
     uint32_t number; /* in the script, from 1 */
     struct tally *tallies;
-    bool *right; /* by place: what the client found is what is expected of it */
+    bool *right;        /* by place: what the client found is what is expected of it */
     uint32_t different; /* runs that gave another digest when they were made again */
     uint64_t different_seed;
 };
@@ -86,7 +88,8 @@ static bool make_folder(const char *path)
     }
     for (size_t i = 0;; i++) {
         part[i] = 0;
-        if (i > 0 && (path[i] == '/' || path[i] == 0) && mkdir(part, 0777) != 0 && errno != EEXIST) {
+        if (i > 0 && (path[i] == '/' || path[i] == 0) && mkdir(part, 0777) != 0 &&
+            errno != EEXIST) {
             fprintf(stderr, "warren-lab: %s: %s\n", part, strerror(errno));
             return false;
         }
@@ -100,8 +103,8 @@ static void show_progress(const struct session *session, const struct course *co
 {
     /* Only what takes long enough for someone to wonder. */
     if (session->shows_progress && time(NULL) - session->began >= 2)
-        fprintf(stderr, "\r\033[K%s: scenario %" PRIu32 ", run %" PRIu32 " of %" PRIu32, session->stem, course->number,
-                done + 1, course->scenario->seeds);
+        fprintf(stderr, "\r\033[K%s: scenario %" PRIu32 ", run %" PRIu32 " of %" PRIu32,
+                session->stem, course->number, done + 1, course->scenario->seeds);
 }
 
 static void clear_progress(const struct session *session)
@@ -137,10 +140,12 @@ static void explain(struct session *session, const struct course *course, uint64
     char folder[RUN_PATH_SIZE], path[RUN_PATH_SIZE + 16], error[RUN_ERROR_SIZE];
     struct run run;
     if (session->reruns++ >= RERUNS_MAX) {
-        report_note(&session->report, "  there are captures of the first %d failures only", RERUNS_MAX);
+        report_note(&session->report, "  there are captures of the first %d failures only",
+                    RERUNS_MAX);
         return;
     }
-    snprintf(folder, sizeof folder, FAILED_DIR "/%s-%" PRIu32 "-%" PRIu64, session->stem, course->number, seed);
+    snprintf(folder, sizeof folder, FAILED_DIR "/%s-%" PRIu32 "-%" PRIu64, session->stem,
+             course->number, seed);
     snprintf(path, sizeof path, "%s/trace.txt", folder);
     FILE *trace = make_folder(folder) ? fopen(path, "w") : NULL;
     if (trace == NULL) {
@@ -189,7 +194,8 @@ static void judge(struct course *course, const struct run *run, uint64_t seed)
 }
 
 /* False when a run could not be made at all. */
-static bool run_once(struct session *session, struct course *course, uint32_t index, struct table *table)
+static bool run_once(struct session *session, struct course *course, uint32_t index,
+                     struct table *table)
 {
     char label[LABEL_SIZE + 64], error[RUN_ERROR_SIZE];
     const struct options *options = session->options;
@@ -222,8 +228,8 @@ static bool run_once(struct session *session, struct course *course, uint32_t in
         return false;
     }
     if (session->digests != NULL)
-        fprintf(session->digests, "%s\t%" PRIu32 "\t%" PRIu64 "\t%016" PRIx64 "\n", session->script, course->number,
-                seed, run.digest);
+        fprintf(session->digests, "%s\t%" PRIu32 "\t%" PRIu64 "\t%016" PRIx64 "\n", session->script,
+                course->number, seed, run.digest);
     judge(course, &run, seed);
     table_add(table, course->scenario, &run, course->right);
     run_free(&run);
@@ -239,7 +245,8 @@ static bool is_enough(uint32_t right, uint32_t runs, uint32_t share_ppm)
 static void report_course(struct session *session, const struct course *course)
 {
     const struct plan_scenario *scenario = course->scenario;
-    uint64_t explained = UINT64_MAX; /* one rerun serves all expectations that failed with its seed */
+    uint64_t explained =
+        UINT64_MAX; /* one rerun serves all expectations that failed with its seed */
     for (uint32_t i = 0; i < scenario->expect_count; i++) {
         char what[SENTENCE_SIZE], wanted[FINDING_TEXT_SIZE] = "";
         const struct plan_expect *expect = &scenario->expects[i];
@@ -283,8 +290,8 @@ static void report_course(struct session *session, const struct course *course)
     report_verdict(&session->report, &verdict);
 }
 
-static bool run_scenario(struct session *session, const struct plan_scenario *scenario, uint32_t number,
-                         struct table *table)
+static bool run_scenario(struct session *session, const struct plan_scenario *scenario,
+                         uint32_t number, struct table *table)
 {
     struct course course = {.scenario = scenario, .number = number};
     bool ran = true;
@@ -295,7 +302,8 @@ static bool run_scenario(struct session *session, const struct plan_scenario *sc
         const struct plan_expect *expect = &scenario->expects[i];
         struct tally *tally = &course.tallies[i];
         tally->wanted = expect->wanted;
-        if (expect->oracle && !judge_oracle(scenario, expect->client, &tally->wanted, &tally->skipped))
+        if (expect->oracle &&
+            !judge_oracle(scenario, expect->client, &tally->wanted, &tally->skipped))
             check(tally->skipped != NULL);
     }
     for (uint32_t i = 0; ran && i < scenario->seeds; i++) {
@@ -342,11 +350,15 @@ static const struct run_network *find_network(const char *name)
             return &run_networks[i];
         word_consider(&search, run_networks[i].name);
     }
-    fprintf(stderr, "warren-lab: unknown network \"%s\": did you mean \"%s\"?\n", name, search.best);
+    fprintf(stderr, "warren-lab: unknown network \"%s\": did you mean \"%s\"?\n", name,
+            search.best);
     return NULL;
 }
 
-/* All scripts are loaded before the first runs, so that a misspelling in the last one costs no time. */
+/*
+ * All scripts are loaded before the first runs, so that a misspelling in the last one costs no
+ * time.
+ */
 static struct plan *load_all(const struct options *options)
 {
     char error[LOAD_ERROR_SIZE];
@@ -382,7 +394,8 @@ static bool open_files(struct session *session)
     if (session->report.json == stdout || session->trace == stdout || session->digests == stdout)
         session->report.out = stderr;
     const char *no_colour = getenv("NO_COLOR");
-    session->report.colour = (no_colour == NULL || no_colour[0] == 0) && isatty(fileno(session->report.out)) != 0;
+    session->report.colour =
+        (no_colour == NULL || no_colour[0] == 0) && isatty(fileno(session->report.out)) != 0;
     session->report.summary = options->summary;
     session->shows_progress = isatty(STDERR_FILENO) != 0;
     session->began = time(NULL);

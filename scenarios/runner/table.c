@@ -11,7 +11,8 @@
 
 enum { COLUMNS = 6, CELL_MAX = TABLE_CELL_SIZE };
 
-static void describe_nat(const struct plan_scenario *scenario, uint32_t client, char text[static TABLE_CELL_SIZE])
+static void describe_nat(const struct plan_scenario *scenario, uint32_t client,
+                         char text[static TABLE_CELL_SIZE])
 {
     memset(text, 0, TABLE_CELL_SIZE);
     FILE *file = fmemopen(text, TABLE_CELL_SIZE - 1, "w");
@@ -24,7 +25,8 @@ static void describe_nat(const struct plan_scenario *scenario, uint32_t client, 
         strncat(text, ", IPv6", TABLE_CELL_SIZE - 1 - strlen(text));
 }
 
-static struct table_row *find_row(struct table *table, const struct plan_scenario *scenario, uint32_t client)
+static struct table_row *find_row(struct table *table, const struct plan_scenario *scenario,
+                                  uint32_t client)
 {
     for (uint32_t i = 0; i < table->count; i++)
         if (table->rows[i].client == client && strcmp(table->rows[i].title, scenario->title) == 0)
@@ -42,7 +44,8 @@ static struct table_row *find_row(struct table *table, const struct plan_scenari
     return row;
 }
 
-void table_add(struct table *table, const struct plan_scenario *scenario, const struct run *run, const bool *right)
+void table_add(struct table *table, const struct plan_scenario *scenario, const struct run *run,
+               const bool *right)
 {
     for (uint32_t client = 0; client < scenario->place_count; client++) {
         const struct run_finding *last = NULL;
@@ -51,8 +54,8 @@ void table_add(struct table *table, const struct plan_scenario *scenario, const 
             if (run->findings[i].client == client)
                 last = &run->findings[i];
         for (uint32_t i = 0; i < scenario->action_count; i++)
-            commanded = commanded ||
-                        (scenario->actions[i].kind == PLAN_CLASSIFY && scenario->actions[i].place == client);
+            commanded = commanded || (scenario->actions[i].kind == PLAN_CLASSIFY &&
+                                      scenario->actions[i].place == client);
         if (!commanded)
             continue;
         struct table_row *row = find_row(table, scenario, client);
@@ -93,7 +96,7 @@ static void fill(const struct table_row *row, char cells[COLUMNS][CELL_MAX])
 
 void table_print(FILE *file, const struct table *table, const char *heading, bool colour)
 {
-    static const char *const titles[COLUMNS] = {"NAT",      "what it is", "what the client found",
+    static const char *const titles[COLUMNS] = {"NAT",       "what it is", "what the client found",
                                                 "with loss", "packets",    "seconds"};
     char cells[COLUMNS][CELL_MAX];
     int widths[COLUMNS];
@@ -109,7 +112,8 @@ void table_print(FILE *file, const struct table *table, const char *heading, boo
     }
     fprintf(file, "\n%s%s%s\n", colour ? "\033[1m" : "", heading, colour ? "\033[0m" : "");
     for (int i = 0; i < COLUMNS; i++)
-        fprintf(file, i < 3 ? "%-*s%s" : "%*s%s", widths[i], titles[i], i + 1 < COLUMNS ? "  " : "\n");
+        fprintf(file, i < 3 ? "%-*s%s" : "%*s%s", widths[i], titles[i],
+                i + 1 < COLUMNS ? "  " : "\n");
     for (uint32_t r = 0; r < table->count; r++) {
         const char *paint = !colour ? "" : table->rows[r].wrong ? "\033[31m" : "\033[32m";
         fill(&table->rows[r], cells);

@@ -31,10 +31,11 @@ struct table {
 };
 
 /*
- * Adds the last classification of each client in a run. `right` says by client (a place's index) whether what it found is
- * what the script expects.
+ * Adds the last classification of each client in a run. `right` says by client (a place's index)
+ * whether what it found is what the script expects.
  */
-void table_add(struct table *table, const struct plan_scenario *scenario, const struct run *run, const bool *right);
+void table_add(struct table *table, const struct plan_scenario *scenario, const struct run *run,
+               const bool *right);
 /* Nothing when the table is empty. */
 void table_print(FILE *file, const struct table *table, const char *heading, bool colour);
 void table_free(struct table *table);

@@ -33,7 +33,8 @@ uint32_t word_distance(const char *a, const char *b)
         for (uint32_t j = 1; j <= b_size; j++) {
             uint32_t replace = last[j - 1] + (lower(a[i - 1]) != lower(b[j - 1]));
             this[j] = lesser(replace, lesser(last[j], this[j - 1]) + 1);
-            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]))
+            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+                lower(a[i - 2]) == lower(b[j - 1]))
                 this[j] = lesser(this[j], before[j - 2] + 1);
         }
     }

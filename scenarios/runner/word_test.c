@@ -1,7 +1,7 @@
 /* Which word was meant. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -53,7 +53,8 @@ static void test_meant(void **state)
     static const struct {
         const char *wrong;
         const char *meant;
-    } cases[] = {{"ruoter", "router"}, {"serve", "server"}, {"zzzzzz", NULL}, {"aat", "at"}, {"q", NULL}};
+    } cases[] = {
+        {"ruoter", "router"}, {"serve", "server"}, {"zzzzzz", NULL}, {"aat", "at"}, {"q", NULL}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct word_search search = {.wrong = cases[i].wrong};

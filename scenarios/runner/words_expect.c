@@ -21,9 +21,10 @@ static _Noreturn void fail_word(lua_State *lua, enum finding_field field, const 
         word_consider(&search, *known);
     const char *meant = word_meant(&search);
     if (meant != NULL)
-        sandbox_fail(lua, "classified: unknown %s \"%s\": did you mean \"%s\"?", finding_name(field), wrong, meant);
-    sandbox_fail(lua, "classified: unknown %s \"%s\": one of them is \"%s\"", finding_name(field), wrong,
-                 finding_words(field)[1]);
+        sandbox_fail(lua, "classified: unknown %s \"%s\": did you mean \"%s\"?",
+                     finding_name(field), wrong, meant);
+    sandbox_fail(lua, "classified: unknown %s \"%s\": one of them is \"%s\"", finding_name(field),
+                 wrong, finding_words(field)[1]);
 }
 
 /* One field of classified("alice", { }): its name at -2, its value at -1. */
@@ -40,7 +41,8 @@ static void read_finding(lua_State *lua, struct finding *wanted)
     if (field == FINDING_STEP) {
         if (!lua_isinteger(lua, -1) || lua_tointeger(lua, -1) < -FINDING_STEP_MAX ||
             lua_tointeger(lua, -1) > FINDING_STEP_MAX)
-            sandbox_fail(lua, "classified: step is a number from -%d to %d", FINDING_STEP_MAX, FINDING_STEP_MAX);
+            sandbox_fail(lua, "classified: step is a number from -%d to %d", FINDING_STEP_MAX,
+                         FINDING_STEP_MAX);
         finding_add(wanted, field, (int32_t)lua_tointeger(lua, -1));
         return;
     }
@@ -71,7 +73,9 @@ static int word_classified(lua_State *lua)
             lua_pop(lua, 2);
         }
         if (expect.wanted.mask == 0)
-            sandbox_fail(lua, "classified: the table is empty; without one, everything the oracle says is expected");
+            sandbox_fail(
+                lua, "classified: the table is empty; without one, everything the oracle says is "
+                     "expected");
     }
     struct words_value *value = lua_newuserdatauv(lua, sizeof *value, 0);
     *value = (struct words_value){
@@ -124,12 +128,14 @@ static void read_element(lua_State *lua, struct reading *reading)
 
 static void read_share(lua_State *lua, struct reading *reading)
 {
-    static const struct field share = {"share", FIELD_SHARE, offsetof(struct plan_expect, share_ppm),
-                                       sizeof(uint32_t), NULL, 1, RANDOM_PPM, ""};
+    static const struct field share = {
+        "share",    FIELD_SHARE, offsetof(struct plan_expect, share_ppm), sizeof(uint32_t), NULL, 1,
+        RANDOM_PPM, ""};
     words_set_field(lua, -1, &share, &reading->expect, "expect");
 }
 
-static void check_expect(lua_State *lua, const struct plan_scenario *scenario, const struct reading *reading)
+static void check_expect(lua_State *lua, const struct plan_scenario *scenario,
+                         const struct reading *reading)
 {
     const struct plan_expect *expect = &reading->expect;
     if (!reading->has_finding)
@@ -137,9 +143,11 @@ static void check_expect(lua_State *lua, const struct plan_scenario *scenario, c
     if (!reading->has_mode)
         sandbox_fail(lua, "expect: add finally, always, never or within = \"10s\"");
     if (expect->mode == PLAN_FINALLY && expect->after_ns != 0)
-        sandbox_fail(lua, "expect: finally looks at the end of the run; after has no meaning there");
+        sandbox_fail(lua,
+                     "expect: finally looks at the end of the run; after has no meaning there");
     for (uint32_t i = 0; i < scenario->action_count; i++)
-        if (scenario->actions[i].kind == PLAN_CLASSIFY && scenario->actions[i].place == expect->client)
+        if (scenario->actions[i].kind == PLAN_CLASSIFY &&
+            scenario->actions[i].place == expect->client)
             return;
     sandbox_fail(lua, "expect: nothing above classifies \"%s\"; add at \"1s\" { classify(\"%s\") }",
                  scenario->places[expect->client].name, scenario->places[expect->client].name);
@@ -164,11 +172,13 @@ static int word_expect(lua_State *lua)
         } else if (strcmp(name, "share") == 0) {
             read_share(lua, &reading);
         } else {
-            words_fail_field(lua, name, "expect", (const struct field *const[]){NULL, NULL}, expect_others);
+            words_fail_field(lua, name, "expect", (const struct field *const[]){NULL, NULL},
+                             expect_others);
         }
         lua_pop(lua, 2);
     }
     check_expect(lua, scenario, &reading);
+    sandbox_charge(lua, WORDS_STEPS_OTHER);
     struct plan_expect *expect = plan_add_expect(scenario);
     if (expect == NULL)
         sandbox_fail(lua, "expect: there are more than %d", PLAN_EXPECTS_MAX);

@@ -48,7 +48,8 @@ static void read_way(lua_State *lua, struct link_config *link, const char *of)
         const char *name = key_name(lua, of);
         const struct field *field = field_find(plan_link_fields, name);
         if (field == NULL)
-            words_fail_field(lua, name, of, (const struct field *const[]){plan_link_fields, NULL}, NULL);
+            words_fail_field(lua, name, of, (const struct field *const[]){plan_link_fields, NULL},
+                             NULL);
         words_set_field(lua, -1, field, link, of);
         lua_pop(lua, 2);
     }
@@ -68,7 +69,8 @@ static void read_ways(lua_State *lua, int table, struct plan_interface *interfac
 }
 
 /* The router that the text at an index names. */
-static uint32_t read_router(lua_State *lua, int index, const struct plan_scenario *scenario, const char *of)
+static uint32_t read_router(lua_State *lua, int index, const struct plan_scenario *scenario,
+                            const char *of)
 {
     char what[OF_SIZE + 16];
     snprintf(what, sizeof what, "behind of %s", of);
@@ -78,8 +80,8 @@ static uint32_t read_router(lua_State *lua, int index, const struct plan_scenari
 }
 
 /* One of several interfaces: "home", or { "home", delay = "5ms" }. The value is at -1. */
-static void read_interface(lua_State *lua, const struct plan_scenario *scenario, struct plan_interface *interface,
-                           const char *of)
+static void read_interface(lua_State *lua, const struct plan_scenario *scenario,
+                           struct plan_interface *interface, const char *of)
 {
     int table = lua_gettop(lua);
     if (lua_type(lua, table) != LUA_TTABLE) {
@@ -101,7 +103,8 @@ static void read_interface(lua_State *lua, const struct plan_scenario *scenario,
             words_set_field(lua, -1, field, &interface->up, of);
             words_set_field(lua, -1, field, &interface->down, of);
         } else if (!is_one_of(name, interface_others)) {
-            words_fail_field(lua, name, "behind", (const struct field *const[]){plan_link_fields, NULL},
+            words_fail_field(lua, name, "behind",
+                             (const struct field *const[]){plan_link_fields, NULL},
                              interface_others);
         }
         lua_pop(lua, 2);
@@ -110,8 +113,8 @@ static void read_interface(lua_State *lua, const struct plan_scenario *scenario,
     read_ways(lua, table, interface, of);
 }
 
-static void read_behind(lua_State *lua, int table, const struct plan_scenario *scenario, struct plan_place *place,
-                        const char *of)
+static void read_behind(lua_State *lua, int table, const struct plan_scenario *scenario,
+                        struct plan_place *place, const char *of)
 {
     int type = lua_getfield(lua, table, "behind");
     int value = lua_gettop(lua);
@@ -130,7 +133,8 @@ static void read_behind(lua_State *lua, int table, const struct plan_scenario *s
         if (lua_type(lua, -2) != LUA_TNUMBER || lua_tointeger(lua, -2) != (lua_Integer)count + 1)
             sandbox_fail(lua, "behind of %s: must be a list of routers' names", of);
         if (count == PLAN_INTERFACES_MAX)
-            sandbox_fail(lua, "behind of %s: there are more than %d interfaces", of, PLAN_INTERFACES_MAX);
+            sandbox_fail(lua, "behind of %s: there are more than %d interfaces", of,
+                         PLAN_INTERFACES_MAX);
         place->interfaces[count] = common;
         read_interface(lua, scenario, &place->interfaces[count], of);
         lua_pop(lua, 2);
@@ -164,7 +168,8 @@ static void set_parameter(lua_State *lua, struct plan_place *place, const char *
     const char *name = lua_tostring(lua, -2);
     const struct nat_param *param = nat_param_find(name);
     if (param == NULL)
-        sandbox_fail(lua, "unknown field \"%s\" of router: did you mean \"%s\"?", name, nat_param_nearest(name)->name);
+        sandbox_fail(lua, "unknown field \"%s\" of router: did you mean \"%s\"?", name,
+                     nat_param_nearest(name)->name);
     snprintf(what, sizeof what, "%s in nat of %s", name, of);
     words_value_text(lua, -1, what, text);
     /* RFC 4787 writes its classes in capitals, and so may a script. */
@@ -189,7 +194,8 @@ static void read_nat(lua_State *lua, int table, struct plan_place *place, const 
         while (words_next(lua, &walk, value)) {
             if (lua_type(lua, -2) != LUA_TNUMBER || lua_tointeger(lua, -2) != 1) {
                 if (!place->has_nat)
-                    sandbox_fail(lua, "nat of %s: \"%s\" does not translate and has no parameters", of, place->preset);
+                    sandbox_fail(lua, "nat of %s: \"%s\" does not translate and has no parameters",
+                                 of, place->preset);
                 set_parameter(lua, place, of);
             }
             lua_pop(lua, 2);
@@ -217,17 +223,19 @@ static void read_firewall(lua_State *lua, int table, struct plan_place *place, c
             word_consider(&search, candidate);
         }
         if (!known)
-            sandbox_fail(lua, "%s: unknown preset \"%s\": did you mean \"%s\"?", what, name, search.best);
+            sandbox_fail(lua, "%s: unknown preset \"%s\": did you mean \"%s\"?", what, name,
+                         search.best);
         check(strlen(name) < PLAN_WORD_SIZE);
         strcpy(place->firewall, name);
     }
     lua_pop(lua, 1);
 }
 
-static _Noreturn void fail_place_field(lua_State *lua, const char *name, const struct plan_place *place,
-                                       const char *const *others)
+static _Noreturn void fail_place_field(lua_State *lua, const char *name,
+                                       const struct plan_place *place, const char *const *others)
 {
-    const struct field *const tables[] = {plan_place_fields((enum plan_place_kind)place->kind), plan_link_fields};
+    const struct field *const tables[] = {plan_place_fields((enum plan_place_kind)place->kind),
+                                          plan_link_fields};
     const char *candidates[8] = {NULL};
     uint32_t count = 0;
     while (others[count] != NULL) {
@@ -264,11 +272,34 @@ static void read_fields(lua_State *lua, int table, struct plan_place *place, con
     lua_settop(lua, walk.keys - 1);
 }
 
-static void check_place(lua_State *lua, const struct plan_scenario *scenario, const struct plan_place *place,
-                        const char *of)
+/* NATs in a row have ranges of their own, of which there are only so many. */
+static void check_nested(lua_State *lua, const struct plan_scenario *scenario,
+                         const struct plan_place *place, const char *of)
+{
+    static const struct {
+        const char *word;
+        uint32_t most;
+    } insides[] = {[PLAN_INSIDE_HOME] = {"home", 254},
+                   [PLAN_INSIDE_CARRIER] = {"carrier", 4},
+                   [PLAN_INSIDE_WIDE] = {"wide", 16}};
+    uint32_t count = 1;
+    uint32_t at = place->interfaces[0].behind;
+    for (; at != PLAN_INTERNET; at = scenario->places[at].interfaces[0].behind)
+        count += scenario->places[at].has_nat && scenario->places[at].inside == place->inside;
+    if (place->has_nat && count > insides[place->inside].most)
+        sandbox_fail(lua, "%s: there are ranges for %u NATs with inside = \"%s\" in a row", of,
+                     insides[place->inside].most, insides[place->inside].word);
+}
+
+static void check_place(lua_State *lua, const struct plan_scenario *scenario,
+                        const struct plan_place *place, const char *of)
 {
     if (!place->ipv4 && !place->ipv6)
         sandbox_fail(lua, "%s has neither IPv4 nor IPv6", of);
+    if (place->kind == PLAN_ROUTER && place->has_nat && place->addresses == 0 &&
+        place->nat.pool > PLAN_EXTERNAL_MAX)
+        sandbox_fail(lua, "nat of %s: a pool has at most %d addresses", of, PLAN_EXTERNAL_MAX);
+    check_nested(lua, scenario, place, of);
     if (place->nat_v6 && !place->has_nat)
         sandbox_fail(lua, "%s: nat_v6 needs a nat", of);
     if (place->kind == PLAN_SERVER && place->port == place->alternate_port)
@@ -276,8 +307,9 @@ static void check_place(lua_State *lua, const struct plan_scenario *scenario, co
     for (uint32_t i = 0; i < place->interface_count; i++) {
         uint32_t behind = place->interfaces[i].behind;
         if (place->ipv6 && behind != PLAN_INTERNET && !scenario->places[behind].ipv6)
-            sandbox_fail(lua, "%s has IPv6, and \"%s\" in front of it has not: add ipv6 = true there", of,
-                         scenario->places[behind].name);
+            sandbox_fail(lua,
+                         "%s has IPv6, and \"%s\" in front of it has not: add ipv6 = true there",
+                         of, scenario->places[behind].name);
         const struct link_config *ways[] = {&place->interfaces[i].up, &place->interfaces[i].down};
         for (int j = 0; j < 2; j++)
             if (ways[j]->mtu != 0 && ways[j]->mtu < LINK_MTU_MIN)
@@ -285,7 +317,10 @@ static void check_place(lua_State *lua, const struct plan_scenario *scenario, co
     }
 }
 
-/* The second half of `router "home" { }`. Upvalues: the scenario's index, the place's, whether it was described. */
+/*
+ * The second half of `router "home" { }`. Upvalues: the scenario's index, the place's, whether it
+ * was described.
+ */
 static int describe_place(lua_State *lua)
 {
     struct plan *plan = words_of(lua)->plan;
@@ -328,9 +363,12 @@ static int declare(lua_State *lua, enum plan_place_kind kind)
     snprintf(what, sizeof what, "%s's name", word);
     const char *name = words_text(lua, 1, what);
     for (const char *c = name; *c != 0; c++)
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr("-_.", *c)))
-            sandbox_fail(lua, "%s: a name has letters, digits, '-', '_' and '.', which \"%.80s\" is not made of", word,
-                         name);
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+              strchr("-_.", *c)))
+            sandbox_fail(
+                lua,
+                "%s: a name has letters, digits, '-', '_' and '.', which \"%.80s\" is not made of",
+                word, name);
     if (name[0] == 0 || strlen(name) >= PLAN_NAME_SIZE)
         sandbox_fail(lua, "%s: a name has 1 to %d letters", word, PLAN_NAME_SIZE - 1);
     if (strcmp(name, "internet") == 0)
@@ -338,7 +376,9 @@ static int declare(lua_State *lua, enum plan_place_kind kind)
     uint32_t known = plan_find_place(scenario, name);
     if (known != PLAN_INTERNET)
         sandbox_fail(lua, "%s: there is a %s \"%s\" already, on line %u", word,
-                     plan_place_words[scenario->places[known].kind], name, scenario->places[known].line);
+                     plan_place_words[scenario->places[known].kind], name,
+                     scenario->places[known].line);
+    sandbox_charge(lua, WORDS_STEPS_PLACE);
     struct plan_place *place = plan_add_place(scenario, kind);
     if (place == NULL)
         sandbox_fail(lua, "%s: there are more than %d places", word, PLAN_PLACES_MAX);

@@ -14,13 +14,15 @@ static const char *const link_others[] = {"way", "interface", NULL};
 enum { HOSTS = 1u << PLAN_SERVER | 1u << PLAN_CLIENT, ROUTERS = 1u << PLAN_ROUTER };
 
 /* servers = { "s1", "s2" } at -1. */
-static void read_servers(lua_State *lua, const struct plan_scenario *scenario, struct plan_action *action)
+static void read_servers(lua_State *lua, const struct plan_scenario *scenario,
+                         struct plan_action *action)
 {
     int list = lua_gettop(lua);
     words_check_table(lua, list, "classify: servers");
     struct words_walk walk = words_walk(lua, list);
     while (words_next(lua, &walk, list)) {
-        if (lua_type(lua, -2) != LUA_TNUMBER || lua_tointeger(lua, -2) != (lua_Integer)action->server_count + 1)
+        if (lua_type(lua, -2) != LUA_TNUMBER ||
+            lua_tointeger(lua, -2) != (lua_Integer)action->server_count + 1)
             sandbox_fail(lua, "classify: servers must be a list of names");
         if (action->server_count == PLAN_SERVERS_MAX)
             sandbox_fail(lua, "classify: at most %d servers are used", PLAN_SERVERS_MAX);
@@ -32,9 +34,11 @@ static void read_servers(lua_State *lua, const struct plan_scenario *scenario, s
 }
 
 /* Without a word about servers: the first server with two addresses, else the first two servers. */
-static void choose_servers(lua_State *lua, const struct plan_scenario *scenario, struct plan_action *action)
+static void choose_servers(lua_State *lua, const struct plan_scenario *scenario,
+                           struct plan_action *action)
 {
-    for (uint32_t i = 0; i < scenario->place_count && action->server_count < PLAN_SERVERS_MAX; i++) {
+    for (uint32_t i = 0; i < scenario->place_count && action->server_count < PLAN_SERVERS_MAX;
+         i++) {
         const struct plan_place *place = &scenario->places[i];
         if (place->kind != PLAN_SERVER || !(action->ipv6 ? place->ipv6 : place->ipv4))
             continue;
@@ -61,27 +65,32 @@ static void read_classify(lua_State *lua, int options, const struct plan_scenari
             } else if (strcmp(name, "family") == 0) {
                 const char *family = words_text(lua, -1, "classify: family");
                 if (strcmp(family, "ipv4") != 0 && strcmp(family, "ipv6") != 0)
-                    sandbox_fail(lua, "classify: family is \"ipv4\" or \"ipv6\", not \"%.60s\"", family);
+                    sandbox_fail(lua, "classify: family is \"ipv4\" or \"ipv6\", not \"%.60s\"",
+                                 family);
                 action->ipv6 = strcmp(family, "ipv6") == 0;
             } else {
-                words_fail_field(lua, name, "classify", (const struct field *const[]){NULL, NULL}, classify_others);
+                words_fail_field(lua, name, "classify", (const struct field *const[]){NULL, NULL},
+                                 classify_others);
             }
             lua_pop(lua, 2);
         }
     }
     if (!(action->ipv6 ? client->ipv6 : client->ipv4))
-        sandbox_fail(lua, "classify: \"%s\" has no %s", client->name, action->ipv6 ? "IPv6" : "IPv4");
+        sandbox_fail(lua, "classify: \"%s\" has no %s", client->name,
+                     action->ipv6 ? "IPv6" : "IPv4");
     if (action->server_count == 0)
         choose_servers(lua, scenario, action);
     for (uint32_t i = 0; i < action->server_count; i++) {
         const struct plan_place *server = &scenario->places[action->servers[i]];
         if (!(action->ipv6 ? server->ipv6 : server->ipv4))
-            sandbox_fail(lua, "classify: \"%s\" has no %s", server->name, action->ipv6 ? "IPv6" : "IPv4");
+            sandbox_fail(lua, "classify: \"%s\" has no %s", server->name,
+                         action->ipv6 ? "IPv6" : "IPv4");
     }
 }
 
 /* The interface that leads to the router of that name. */
-static uint32_t read_interface(lua_State *lua, const struct plan_scenario *scenario, const struct plan_action *action)
+static uint32_t read_interface(lua_State *lua, const struct plan_scenario *scenario,
+                               const struct plan_action *action)
 {
     const struct plan_place *place = &scenario->places[action->place];
     const char *name = words_text(lua, -1, "interface");
@@ -94,7 +103,8 @@ static uint32_t read_interface(lua_State *lua, const struct plan_scenario *scena
 }
 
 /* What may follow the name in link, down and up. */
-static void read_link(lua_State *lua, int options, const struct plan_scenario *scenario, struct plan_action *action)
+static void read_link(lua_State *lua, int options, const struct plan_scenario *scenario,
+                      struct plan_action *action)
 {
     const char *word = plan_action_words[action->kind].name;
     char error[FIELD_ERROR_SIZE];
@@ -105,7 +115,8 @@ static void read_link(lua_State *lua, int options, const struct plan_scenario *s
     struct words_walk walk = words_walk(lua, options);
     while (words_next(lua, &walk, options)) {
         const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
-        const struct field *field = action->kind == PLAN_LINK ? field_find(plan_link_fields, name) : NULL;
+        const struct field *field =
+            action->kind == PLAN_LINK ? field_find(plan_link_fields, name) : NULL;
         if (field != NULL) {
             words_set_field(lua, -1, field, &action->link, word);
             action->changed |= 1u << (field - plan_link_fields);
@@ -118,13 +129,15 @@ static void read_link(lua_State *lua, int options, const struct plan_scenario *s
             action->way = (uint8_t)value;
         } else {
             words_fail_field(lua, name, word,
-                             (const struct field *const[]){action->kind == PLAN_LINK ? plan_link_fields : NULL, NULL},
+                             (const struct field *const[]){
+                                 action->kind == PLAN_LINK ? plan_link_fields : NULL, NULL},
                              link_others);
         }
         lua_pop(lua, 2);
     }
     if (action->kind == PLAN_LINK && action->changed == 0)
-        sandbox_fail(lua, "link: says nothing about the link of \"%s\"", scenario->places[action->place].name);
+        sandbox_fail(lua, "link: says nothing about the link of \"%s\"",
+                     scenario->places[action->place].name);
     if (action->link.mtu != 0 && action->link.mtu < LINK_MTU_MIN)
         sandbox_fail(lua, "mtu of link: %u is below %d", action->link.mtu, LINK_MTU_MIN);
 }
@@ -149,7 +162,8 @@ static int word_action(lua_State *lua)
     else if (!lua_isnil(lua, 2))
         sandbox_fail(lua, "%s takes a name and nothing else", word->name);
     struct words_value *value = lua_newuserdatauv(lua, sizeof *value, 0);
-    *value = (struct words_value){.line = (int)action.line, .scenario = words->plan->scenario_count, .action = action};
+    *value = (struct words_value){
+        .line = (int)action.line, .scenario = words->plan->scenario_count, .action = action};
     luaL_newmetatable(lua, WORDS_ACTION);
     lua_setmetatable(lua, -2);
     lua_getfield(lua, LUA_REGISTRYINDEX, "warren.values");
@@ -176,6 +190,7 @@ static int word_at_actions(lua_State *lua)
         if (value->scenario != words->plan->scenario_count)
             sandbox_fail(lua, "at: %s on line %d belongs to another scenario",
                          plan_action_words[value->action.kind].name, value->line);
+        sandbox_charge(lua, WORDS_STEPS_OTHER);
         struct plan_action *action = plan_add_action(scenario);
         if (action == NULL)
             sandbox_fail(lua, "at: there are more than %d actions", PLAN_ACTIONS_MAX);

@@ -1,0 +1,1 @@
+scenario "t" router "x" { mappin = "APDM" }

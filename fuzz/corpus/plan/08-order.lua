@@ -1,0 +1,1 @@
+local t = {} for i = 1, 300 do t[i] = -i end table.sort(t) scenario("t" .. t[1]) for k in pairs { b = 1, a = 2, 3 } do client("c" .. k) end

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# warren-lab from the outside: exit codes, messages, files, digests, traces.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+# shellcheck source=ci/tap.sh
+. ci/tap.sh
+lab=${BUILD:-build}/warren-lab
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# check TEXT WANTED_STATUS WANTED_PATTERN COMMAND...: the pattern is looked for in all that the command says.
+check() {
+    local text=$1 wanted=$2 pattern=$3 said status
+    shift 3
+    said=$("$@" 2>&1 </dev/null)
+    status=$?
+    if [ "$status" -ne "$wanted" ]; then
+        fail "$text" "exit status $status, not $wanted: $said"
+    elif ! grep -qE -- "$pattern" <<<"$said"; then
+        fail "$text" "said nothing like /$pattern/: $said"
+    else
+        pass "$text"
+    fi
+}
+
+world='server "s1" { delay = "20ms" }
+router "home" { nat = "home", delay = "10ms" }
+client "alice" { behind = "home" }
+at "1s" { classify("alice") }'
+{ echo 'scenario "right"'; echo "$world"; echo 'expect { finally, classified("alice") }'; } >"$tmp/right.lua"
+{ printf '%s\n' 'scenario "wrong # and \\ strange"'; echo "$world"; echo 'expect { finally, classified("alice", { mapping = "APDM" }) }'; } >"$tmp/wrong.lua"
+{ echo 'scenario "misspelt"'; echo 'router "home" { nat = { "home", mappin = "APDM" } }'; } >"$tmp/misspelt.lua"
+echo 'while true do end' >"$tmp/forever.lua"
+
+check "a script whose expectations hold" 0 '^1 passed, 0 failed, 0 skipped$' "$lab" run "$tmp/right.lua"
+check "a TAP line for it" 0 '^ok 1 - right: alice, finally, finds what the oracle says$' "$lab" run "$tmp/right.lua"
+check "a summary without it" 0 '^home +EIM APDF' "$lab" run "$tmp/right.lua" --summary
+check "a failed expectation" 1 '^0 passed, 1 failed, 0 skipped$' "$lab" run "$tmp/wrong.lua"
+check "  is escaped as TAP asks" 1 '^not ok 1 - wrong \\# and \\\\ strange: alice, finally, finds mapping APDM$' "$lab" run "$tmp/wrong.lua"
+check "  says what was expected" 1 'expected: alice, finally, finds mapping APDM' "$lab" run "$tmp/wrong.lua"
+check "  says what happened" 1 'happened: with seed 7, at [0-9]+ms it found mapping EIM' "$lab" run "$tmp/wrong.lua" --seed 7
+check "  shows the last events" 1 '^#     [0-9.]+ alice +found nat present, mapping eim' "$lab" run "$tmp/wrong.lua"
+check "  says where the capture is" 1 'captures and trace: build/failed/wrong-1-1/' "$lab" run "$tmp/wrong.lua"
+check "  which is there" 0 alice ls build/failed/wrong-1-1/run-alice.pcap build/failed/wrong-1-1/trace.txt
+check "a misspelling" 2 'misspelt.lua:2: unknown field "mappin" of router: did you mean "mapping"\?' "$lab" run "$tmp/misspelt.lua"
+check "a misspelling in the second script stops the first" 2 '^[^ ]*misspelt.lua:2: unknown field' "$lab" run "$tmp/right.lua" "$tmp/misspelt.lua"
+check "an endless loop" 2 'forever.lua:1: the script takes more than 1000000 steps' "$lab" run "$tmp/forever.lua"
+check "a script that is not there" 2 'none.lua: cannot be read: No such file' "$lab" run "$tmp/none.lua"
+check "an unknown command" 2 'unknown command "rnu": did you mean "run"\?' "$lab" rnu
+check "an unknown option" 2 'unknown option "--sed": did you mean "--seed"\?' "$lab" run --sed 1 "$tmp/right.lua"
+check "an option without its value" 2 '--seed needs a N' "$lab" run "$tmp/right.lua" --seed
+check "a seed that is no number" 2 '"x1" is not a number' "$lab" run "$tmp/right.lua" --seed x1
+check "an unknown network" 2 'unknown network "smi": did you mean "sim"\?' "$lab" run "$tmp/right.lua" --on smi
+check "no command" 2 'no command' "$lab"
+check "no script" 2 'run needs a script' "$lab" run
+check "help" 0 'plan-hash' "$lab" --help
+check "help for one command" 0 '--tape' "$lab" run --help
+check "the version" 0 '^warren-lab [0-9]' "$lab" --version
+check "the list of presets" 0 '^  linux-masquerade ' "$lab" list
+check "the list of parameters" 0 '^  mapping .*eim, adm, apdm' "$lab" list
+check "runs selected by title" 0 '^0 passed, 0 failed, 0 skipped$' "$lab" run "$tmp/right.lua" --only nothing
+check "two runs in one process" 0 'ok 2 - right: two runs with one seed have one digest' "$lab" run --twice "$tmp/right.lua"
+check "JSON" 0 '"verdict":"pass","runs":1,"right":1' "$lab" run "$tmp/right.lua" --json -
+check "JSON of a failure" 1 '"happened":"at [0-9]+ms it found mapping EIM"' "$lab" run "$tmp/wrong.lua" --json -
+if command -v jq >/dev/null; then
+    if "$lab" run "$tmp/wrong.lua" "$tmp/right.lua" --json - 2>/dev/null | jq -e . >/dev/null; then
+        pass "jq reads it"
+    else
+        fail "jq reads it"
+    fi
+else
+    skip "jq reads it" "jq is not installed"
+fi
+check "a file that cannot be written" 2 'No such file or directory' "$lab" run "$tmp/right.lua" --json "$tmp/no/where"
+
+"$lab" run "$tmp/right.lua" --tape "$tmp/tapes" --pcap "$tmp/pcaps" >/dev/null
+check "a tape of each node" 0 . ls "$tmp/tapes/right-1-1-alice.tape" "$tmp/tapes/right-1-1-s1.tape"
+check "  that only its owner can read" 0 '^-rw-------' ls -l "$tmp/tapes/right-1-1-alice.tape"
+check "  replays to its digest" 0 '^ok 2 ' "$lab" replay "$tmp"/tapes/*.tape
+head -c 500 "$tmp/tapes/right-1-1-alice.tape" >"$tmp/short.tape"
+check "  is refused when it is cut short" 2 'short.tape: byte [0-9]+: ' "$lab" replay "$tmp/short.tape"
+check "what is no tape is refused" 2 'right.lua: byte 0: is not a Warren tape' "$lab" replay "$tmp/right.lua"
+check "a capture of each interface" 0 . ls "$tmp/pcaps/right-1-1-alice.pcap" "$tmp/pcaps/right-1-1-home.pcap"
+
+for script in scenarios/*.lua scenarios/traces/*.lua; do
+    "$lab" print "$script" >"$tmp/printed.lua"
+    report "print $script is the same plan" "$(diff <("$lab" plan-hash "$script" | cut -f 2) <("$lab" plan-hash "$tmp/printed.lua" | cut -f 2))"
+done
+report "a plan has one hash in 20 processes" "$(for _ in {1..20}; do "$lab" plan-hash scenarios/classify.lua; done | sort -u | tail -n +2)"
+report "a run has one digest in two processes" "$(diff <("$lab" run "$tmp/right.lua" --digests 2>&1) <("$lab" run "$tmp/right.lua" --digests --trace "$tmp/trace" --hops 2>&1))"
+for trace in scenarios/traces/*.trace; do
+    report "$trace is what happens" "$("$lab" run "${trace%.trace}.lua" --trace - 2>/dev/null | diff "$trace" -)"
+done
+finish
