@@ -108,7 +108,9 @@ static void test_full_outbox(void **state)
     }
 }
 
-/* RFC 8489, section 6.3: a message with a wrong FINGERPRINT is silently discarded, on any socket. */
+/*
+ * RFC 8489, section 6.3: a message with a wrong FINGERPRINT is silently discarded, on any socket.
+ */
 static void test_wrong_fingerprint(void **state)
 {
     (void)state;

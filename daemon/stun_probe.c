@@ -1,4 +1,7 @@
-/* A small host of the core over real UDP sockets: serves STUN, or finds out what NAT this machine is behind. */
+/*
+ * A small host of the core over real UDP sockets: serves STUN, or finds out what NAT this machine
+ * is behind.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -84,7 +87,7 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void die(int status, cons
     exit(status);
 }
 
-/* ---- What the command line says ----------------------------------------------------------------------------------- */
+/* ---- What the command line says -------------------------------------------------------------- */
 
 static uint64_t parse_number(const char *what, const char *text, uint64_t low, uint64_t high)
 {
@@ -100,7 +103,9 @@ static uint64_t parse_number(const char *what, const char *text, uint64_t low, u
     return number;
 }
 
-/* An address as the core knows it: one that a host can have, and that needs no interface beside it. */
+/*
+ * An address as the core knows it: one that a host can have, and that needs no interface beside it.
+ */
 static struct addr parsed_addr(const char *text, const struct sockaddr *from, uint16_t port)
 {
     struct addr addr = {0};
@@ -135,7 +140,10 @@ static struct addr parse_address(const char *text)
     return addr;
 }
 
-/* HOST, HOST:PORT, [HOST]:PORT, or an IPv6 address bare. `family` is AF_UNSPEC, AF_INET or AF_INET6. */
+/*
+ * HOST, HOST:PORT, [HOST]:PORT, or an IPv6 address bare. `family` is AF_UNSPEC, AF_INET or
+ * AF_INET6.
+ */
 static struct addr parse_server(const char *text, int family)
 {
     const char *name = text;
@@ -176,7 +184,7 @@ static struct addr parse_server(const char *text, int family)
     return addr;
 }
 
-/* ---- Results ------------------------------------------------------------------------------------------------------ */
+/* ---- Results --------------------------------------------------------------------------------- */
 
 /* A value in one word, for machines, and in more, for people. */
 struct words {
@@ -295,7 +303,7 @@ static void print_lines(const struct stun_behaviour *found)
            found->sent, found->received, found->duration_ns / 1000000);
 }
 
-/* ---- The host ----------------------------------------------------------------------------------------------------- */
+/* ---- The host -------------------------------------------------------------------------------- */
 
 static void on_signal(int number)
 {
@@ -416,7 +424,7 @@ static void host_end(struct probe_host *host)
     crypto_thread_end();
 }
 
-/* ---- serve -------------------------------------------------------------------------------------------------------- */
+/* ---- serve ----------------------------------------------------------------------------------- */
 
 static void listen_on(struct probe_host *host, uint32_t socket, struct addr addr)
 {
@@ -522,7 +530,7 @@ static int serve(int argc, char **argv, struct probe_host *host)
     return EXIT_SUCCESS;
 }
 
-/* ---- discover ----------------------------------------------------------------------------------------------------- */
+/* ---- discover -------------------------------------------------------------------------------- */
 
 static int discover(int argc, char **argv, struct probe_host *host)
 {

@@ -40,7 +40,7 @@ uint64_t udp_now_ns(void)
     return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
 }
 
-/* ---- Addresses ---------------------------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 static struct addr addr_of_v4(const struct in_addr *ip, uint16_t port)
 {
@@ -72,14 +72,17 @@ static socklen_t socket_address_of(const struct addr *addr, union socket_address
     return sizeof address->v6;
 }
 
-/* ---- Sockets ------------------------------------------------------------------------------------------------------ */
+/* ---- Sockets --------------------------------------------------------------------------------- */
 
 static bool set_option(int fd, int level, int option, int value)
 {
     return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
-/* Every datagram tells the address it was sent to, and ICMP errors wait in the socket's error queue. */
+/*
+ * Every datagram tells the address it was sent to, and ICMP errors wait in the socket's error
+ * queue.
+ */
 static bool set_options(int fd, uint8_t family)
 {
     if (family == ADDR_V4)
@@ -92,7 +95,9 @@ static bool set_options(int fd, uint8_t family)
            set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
 }
 
-/* Opens and binds; the endpoint's port is then known. NULL, with errno, when that cannot be done. */
+/*
+ * Opens and binds; the endpoint's port is then known. NULL, with errno, when that cannot be done.
+ */
 static struct udp_endpoint *endpoint_open(struct udp *udp, uint32_t number, struct addr bound)
 {
     struct udp_endpoint *endpoint = udp->endpoints;
@@ -190,7 +195,7 @@ static enum node_error error_of(int error)
     }
 }
 
-/* ---- Outputs of the node ------------------------------------------------------------------------------------------ */
+/* ---- Outputs of the node --------------------------------------------------------------------- */
 
 /* To be told to the node once its outputs are drained. */
 static void pending_put(struct udp *udp, const struct node_in *in)
@@ -282,7 +287,10 @@ static int send_one(struct udp_endpoint *endpoint, const struct node_out_send *s
     if (message.msg_controllen == 0)
         message.msg_control = NULL;
     set_dont_fragment(endpoint, send->dont_fragment);
-    /* The first failure may be an ICMP error about an earlier datagram: the system did not try to send this one. */
+    /*
+     * The first failure may be an ICMP error about an earlier datagram: the system did not try to
+     * send this one.
+     */
     for (int tries = 0; tries < 2; tries++) {
         if (sendmsg(endpoint->fd, &message, 0) >= 0)
             return 0;
@@ -300,7 +308,10 @@ static void output_send(struct udp *udp, const struct node_out_send *send)
         size_t size = send->size - at < segment ? send->size - at : segment;
         error = send_one(endpoint, send, send->bytes + at, size);
     }
-    /* When too many are refused at once, the rest is as lost on the way; room is kept for the answers to NODE_OUT_OPEN. */
+    /*
+     * When too many are refused at once, the rest is as lost on the way; room is kept for the
+     * answers to NODE_OUT_OPEN.
+     */
     if (error != 0 && udp->pending_count < UDP_PENDING_MAX - UDP_ENDPOINTS_MAX)
         pending_put(udp, &(struct node_in){.kind = NODE_IN_UNSENT,
                                            .unsent = {.socket = send->socket,
@@ -340,7 +351,7 @@ void udp_output(struct udp *udp, const struct node_out *out)
     }
 }
 
-/* ---- Inputs of the node ------------------------------------------------------------------------------------------- */
+/* ---- Inputs of the node ---------------------------------------------------------------------- */
 
 void udp_feed(struct udp *udp, const struct node_in *in)
 {

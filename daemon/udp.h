@@ -1,6 +1,7 @@
 /*
- * The UDP sockets of one node on Linux: carries out the node's outputs about sockets, and feeds it the datagrams, ICMP
- * errors and failures that come of them. Every datagram bears the exact local address it was sent to.
+ * The UDP sockets of one node on Linux: carries out the node's outputs about sockets, and feeds it
+ * the datagrams, ICMP errors and failures that come of them. Every datagram bears the exact local
+ * address it was sent to.
  */
 #ifndef WARREN_DAEMON_UDP_H
 #define WARREN_DAEMON_UDP_H
@@ -18,7 +19,10 @@ enum {
     UDP_DATAGRAM_MAX = 65536,
 };
 
-/* One socket of the operating system. A socket of the node has one for each address that it is bound to. */
+/*
+ * One socket of the operating system. A socket of the node has one for each address that it is
+ * bound to.
+ */
 struct udp_endpoint {
     int fd;            /* -1: the slot is free */
     uint32_t socket;   /* as the node names it */
@@ -43,7 +47,10 @@ void udp_close(struct udp *udp);
 /* Nanoseconds of a clock that counts through suspend: the time of every input. */
 uint64_t udp_now_ns(void);
 
-/* Binds the standing socket that the node knows by this number to an address too. False, with errno, when that cannot be done. */
+/*
+ * Binds the standing socket that the node knows by this number to an address too. False, with
+ * errno, when that cannot be done.
+ */
 bool udp_listen(struct udp *udp, uint32_t number, const struct addr *bound);
 
 /* Carries out NODE_OUT_SEND, NODE_OUT_OPEN or NODE_OUT_CLOSE; for the drive's output function. */
@@ -53,8 +60,9 @@ void udp_output(struct udp *udp, const struct node_out *out);
 void udp_feed(struct udp *udp, const struct node_in *in);
 
 /*
- * Waits until datagrams or errors arrive, and feeds them; at most for wait_ns (NODE_NEVER: without end), and no longer
- * than to the next signal that is not in `blocked`. False, with errno, when the system refuses to wait.
+ * Waits until datagrams or errors arrive, and feeds them; at most for wait_ns (NODE_NEVER: without
+ * end), and no longer than to the next signal that is not in `blocked`. False, with errno, when the
+ * system refuses to wait.
  */
 bool udp_wait(struct udp *udp, uint64_t wait_ns, const sigset_t *blocked);
 

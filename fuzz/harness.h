@@ -1,8 +1,8 @@
 /*
  * The frame of every fuzz harness, with its main(). A harness includes it once and defines
  *
- * void fuzz_one(const uint8_t *data, size_t size);    one input; it may keep no state behind void
- * fuzz_init(void);                               once before the first one; may be left out
+ *   void fuzz_one(const uint8_t *data, size_t size);  one input; it may keep no state behind
+ *   void fuzz_init(void);                             once before the first one; may be left out
  *
  * Whatever the harness finds wrong it says by a failing check(). Built by AFL++'s compilers it runs
  * in persistent mode on inputs in shared memory; built by any other it replays the files that are

@@ -17,6 +17,8 @@ struct hop {
     bool reassembled;
     const struct addr *source; /* as it came in, for the quote of an error */
     const struct addr *destination;
+    struct addr source_before; /* where those two point once the packet is translated */
+    struct addr destination_before;
 };
 
 static bool translates(const struct router *router, const struct packet *packet)
@@ -253,10 +255,10 @@ static void outbound(struct hop *hop, uint32_t target, struct packet *packet)
         refuse(hop, NET_DROP_NAT, (uint8_t)verdict, error_of_verdict(verdict), 0, packet);
         return;
     }
-    struct addr source = packet->source;
-    struct addr destination = packet->destination;
-    hop->source = &source;
-    hop->destination = &destination;
+    hop->source_before = packet->source;
+    hop->destination_before = packet->destination;
+    hop->source = &hop->source_before;
+    hop->destination = &hop->destination_before;
     from_nat(net, &view, packet);
     if (verdict == NAT_HAIRPIN)
         forward(hop, route_find(&router->routes, &packet->destination), packet);
@@ -268,7 +270,6 @@ static void inbound(struct hop *hop, uint32_t target, struct packet *packet)
 {
     struct net *net = hop->net;
     struct router *router = hop->router;
-    struct addr destination = packet->destination;
     if (target == ROUTE_LOCAL && translates(router, packet)) {
         struct nat_packet view;
         to_nat(packet, &view);
@@ -279,7 +280,8 @@ static void inbound(struct hop *hop, uint32_t target, struct packet *packet)
             drop(hop, NET_DROP_NAT, (uint8_t)verdict, packet);
             return;
         }
-        hop->destination = &destination;
+        hop->destination_before = packet->destination;
+        hop->destination = &hop->destination_before;
         from_nat(net, &view, packet);
         target = route_find(&router->routes, &packet->destination);
     }

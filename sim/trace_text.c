@@ -48,7 +48,7 @@ static void add_v6(struct text *text, const struct addr *addr)
 {
     uint16_t group[8];
     for (unsigned i = 0; i < 8; i++)
-        group[i] = (uint16_t)(addr->ip[2 * i] << 8 | addr->ip[2 * i + 1]);
+        group[i] = (uint16_t)(addr->ip[(size_t)2 * i] << 8 | addr->ip[(size_t)2 * i + 1]);
     unsigned length;
     unsigned run = zero_run(group, &length);
     for (unsigned i = 0; i < 8; i++) {
@@ -120,7 +120,7 @@ static void add_packet(struct text *text, const struct packet *packet)
 static void add_record(struct text *text, const struct trace_record *record)
 {
     static const char *const texts[TRACE_KINDS] = {
-#define TRACE(name, words) [TRACE_##name] = words,
+#define TRACE(name, words) [TRACE_##name] = (words),
 #include "core/base/trace.def"
 #undef TRACE
     };

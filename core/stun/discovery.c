@@ -11,8 +11,8 @@ static void trace_test(const struct context *cx, enum trace_kind kind, uint32_t 
 }
 
 /*
- * Begins a test: one request from a probe. A probe keeps to the address that it was bound from: on a
- * host with several, the route to another server may start at another address, which would look
+ * Begins a test: one request from a probe. A probe keeps to the address that it was bound from: on
+ * a host with several, the route to another server may start at another address, which would look
  * like another mapping.
  */
 static void begin(struct stun_discovery *discovery, struct stun_client *client,
