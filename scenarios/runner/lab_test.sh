@@ -81,6 +81,25 @@ head -c 500 "$tmp/tapes/right-1-1-alice.tape" >"$tmp/short.tape"
 check "  is refused when it is cut short" 2 'short.tape: byte [0-9]+: ' "$lab" replay "$tmp/short.tape"
 check "what is no tape is refused" 2 'right.lua: byte 0: is not a Warren tape' "$lab" replay "$tmp/right.lua"
 check "a capture of each interface" 0 . ls "$tmp/pcaps/right-1-1-alice.pcap" "$tmp/pcaps/right-1-1-home.pcap"
+# Wireshark's second opinion on every packet of every trace script: nothing malformed, no wrong checksum, no warning.
+if command -v tshark >/dev/null; then
+    "$lab" run scenarios/traces/*.lua --pcap "$tmp/wire" >/dev/null
+    odd='_ws.malformed || _ws.expert.severity >= 0x600000 || ip.checksum.status == 0 || udp.checksum.status == 0'
+    packets=0
+    strange=
+    for capture in "$tmp"/wire/*.pcap; do
+        packets=$((packets + $(tshark -r "$capture" 2>/dev/null | wc -l)))
+        strange+=$(tshark -r "$capture" -o ip.check_checksum:TRUE -o udp.check_checksum:TRUE -d udp.port==3479,stun \
+            -Y "$odd || !(stun || icmp || icmpv6)" 2>/dev/null | head -n 3)
+    done
+    if [ "$packets" -gt 100 ] && [ -z "$strange" ]; then
+        pass "tshark decodes $packets captured packets without a warning"
+    else
+        fail "tshark decodes $packets captured packets without a warning" "$strange"
+    fi
+else
+    skip "tshark decodes the captures without a warning" "tshark is not installed"
+fi
 
 for script in scenarios/*.lua scenarios/traces/*.lua; do
     "$lab" print "$script" >"$tmp/printed.lua"
