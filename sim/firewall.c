@@ -73,8 +73,7 @@ struct firewall *firewall_create(const struct firewall_config *config, uint64_t 
     while (heads < config->capacity)
         heads *= 2;
     size_t pairs_size = config->capacity * sizeof(struct pair);
-    struct firewall *firewall =
-        calloc(1, sizeof *firewall + pairs_size + heads * sizeof(uint32_t));
+    struct firewall *firewall = calloc(1, sizeof *firewall + pairs_size + heads * sizeof(uint32_t));
     if (firewall == NULL)
         return NULL;
     firewall->config = *config;
@@ -259,8 +258,7 @@ static enum firewall_verdict judge_outbound(struct firewall *firewall,
         return rule != NULL || firewall->config.default_allow ? FIREWALL_PASS : FIREWALL_DROP_RULE;
     if (packet->is_error)
         return FIREWALL_PASS;
-    struct pair key =
-        key_of(firewall, packet->protocol, &packet->source, &packet->destination);
+    struct pair key = key_of(firewall, packet->protocol, &packet->source, &packet->destination);
     uint32_t index = pair_find(firewall, &key);
     if (index == 0)
         return pair_new(firewall, &key) != 0 ? FIREWALL_PASS : FIREWALL_DROP_FULL;
@@ -341,19 +339,25 @@ const char *firewall_verdict_name(enum firewall_verdict verdict)
 #define PORT(number) .port_low = (number), .port_high = (number)
 
 static const struct firewall_preset presets[] = {
-    {"stateful", "Admits answers from the very address and port that was sent to.",
+    {"stateful",
+     "Admits answers from the very address and port that was sent to.",
      {STATE, .stateful = true, .filtering = NAT_FILTERING_APDF}},
-    {"stateful-adf", "Admits answers from any port of an address that was sent to.",
+    {"stateful-adf",
+     "Admits answers from any port of an address that was sent to.",
      {STATE, .stateful = true, .filtering = NAT_FILTERING_ADF}},
-    {"stateful-eif", "Admits anyone to an endpoint that has sent anything (RFC 6092, REC-11).",
+    {"stateful-eif",
+     "Admits anyone to an endpoint that has sent anything (RFC 6092, REC-11).",
      {STATE, .stateful = true, .filtering = NAT_FILTERING_EIF}},
-    {"udp-blocked", "Drops all UDP, both ways, and passes everything else.",
+    {"udp-blocked",
+     "Drops all UDP, both ways, and passes everything else.",
      {STATE, .default_allow = true, .rule_count = 1,
       .rules = {{.direction = FIREWALL_EITHER, .protocol = NAT_UDP, ANY_PORT}}}},
-    {"tcp-443-only", "Passes TCP to remote port 443 and its answers, and nothing else.",
+    {"tcp-443-only",
+     "Passes TCP to remote port 443 and its answers, and nothing else.",
      {STATE, .rule_count = 1,
       .rules = {{.direction = FIREWALL_EITHER, .protocol = NAT_TCP, .allow = true, PORT(443)}}}},
-    {"dns-and-web", "A guest network: lets remote ports 53, 80 and 443 be used, and answers in.",
+    {"dns-and-web",
+     "A guest network: lets remote ports 53, 80 and 443 be used, and answers in.",
      {STATE, .stateful = true, .filtering = NAT_FILTERING_APDF, .rule_count = 4,
       .rules = {{.direction = FIREWALL_OUTBOUND, .allow = true, PORT(53)},
                 {.direction = FIREWALL_OUTBOUND, .allow = true, PORT(80)},

@@ -40,7 +40,7 @@ struct firewall_rule {
 };
 
 struct firewall_config {
-    bool stateful;        /* without: what no rule matches passes, or not, by default_allow */
+    bool stateful; /* without: what no rule matches passes, or not, by default_allow */
     bool default_allow;
     /* stateful: enum nat_filtering; EIF admits any remote to a used endpoint */
     uint8_t filtering;

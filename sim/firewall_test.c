@@ -1,8 +1,9 @@
 /* Firewalls: who is admitted, for how long, and what rules decide. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "sim/firewall.h"
@@ -16,8 +17,7 @@ static const uint64_t second_ns = 1000000000;
 
 static struct nat_packet packet_of(uint8_t protocol, struct addr source, struct addr destination)
 {
-    return (struct nat_packet){
-        .protocol = protocol, .source = source, .destination = destination};
+    return (struct nat_packet){.protocol = protocol, .source = source, .destination = destination};
 }
 
 static enum firewall_verdict out_at(struct firewall *firewall, uint64_t now_ns, uint8_t protocol,
@@ -162,8 +162,7 @@ static void test_rule_presets(void **state)
         struct firewall *firewall = preset(cases[i].name);
         struct addr inside = addr_v4(host, 5000);
         struct addr remote = addr_v4(server, cases[i].port);
-        assert_int_equal(out_at(firewall, 0, cases[i].protocol, inside, remote),
-                         cases[i].outbound);
+        assert_int_equal(out_at(firewall, 0, cases[i].protocol, inside, remote), cases[i].outbound);
         assert_int_equal(in_at(firewall, 0, cases[i].protocol, remote, inside), cases[i].inbound);
         firewall_destroy(firewall);
     }
@@ -175,12 +174,17 @@ static void test_rule_order(void **state)
     (void)state;
     struct firewall_config config = firewall_config_default();
     config.rule_count = 3;
-    config.rules[0] = (struct firewall_rule){
-        .direction = FIREWALL_INBOUND, .protocol = NAT_TCP, .inside_port = true, .allow = true,
-        .port_low = 22, .port_high = 22};
-    config.rules[1] = (struct firewall_rule){
-        .direction = FIREWALL_INBOUND, .protocol = NAT_TCP, .inside_port = true,
-        .port_low = 1, .port_high = 1023};
+    config.rules[0] = (struct firewall_rule){.direction = FIREWALL_INBOUND,
+                                             .protocol = NAT_TCP,
+                                             .inside_port = true,
+                                             .allow = true,
+                                             .port_low = 22,
+                                             .port_high = 22};
+    config.rules[1] = (struct firewall_rule){.direction = FIREWALL_INBOUND,
+                                             .protocol = NAT_TCP,
+                                             .inside_port = true,
+                                             .port_low = 1,
+                                             .port_high = 1023};
     config.rules[2] = (struct firewall_rule){
         .direction = FIREWALL_OUTBOUND, .protocol = NAT_TCP, .port_low = 25, .port_high = 25};
     struct firewall *firewall = firewall_create(&config, 5);
@@ -246,16 +250,46 @@ static void test_problems(void **state)
         assert_non_null(firewall_verdict_name(i));
 }
 
+/* What an error leaves behind, what protocols share, and port rules for packets without ports. */
+static void test_protocols_apart(void **state)
+{
+    (void)state;
+    struct firewall_config config = firewall_config_default();
+    config.capacity = 1;
+    struct firewall *firewall = firewall_create(&config, 7);
+    struct addr inside = addr_v4(0x0a000001, 5000);
+    struct addr remote = addr_v4(0xc6336401, 80);
+    struct nat_packet packet = {
+        .protocol = NAT_UDP, .is_error = true, .source = remote, .destination = inside};
+    assert_int_equal(firewall_outbound(firewall, 0, &packet), FIREWALL_PASS);
+    packet = (struct nat_packet){.protocol = NAT_UDP, .source = inside, .destination = remote};
+    assert_int_equal(firewall_outbound(firewall, 0, &packet), FIREWALL_PASS);
+    packet = (struct nat_packet){.protocol = NAT_UDP, .source = remote, .destination = inside};
+    assert_int_equal(firewall_inbound(firewall, 1, &packet), FIREWALL_PASS);
+    packet.protocol = NAT_TCP;
+    assert_int_equal(firewall_inbound(firewall, 1, &packet), FIREWALL_DROP_UNSOLICITED);
+    firewall_destroy(firewall);
+
+    config = (struct firewall_config){.capacity = 1, .idle_ns = 1, .tcp_idle_ns = 1};
+    config.rule_count = 1;
+    config.rules[0] = (struct firewall_rule){.allow = true, .port_low = 0, .port_high = 100};
+    config.rules[0].direction = FIREWALL_EITHER;
+    firewall = firewall_create(&config, 7);
+    packet = (struct nat_packet){
+        .protocol = NAT_ICMP, .source = inside, .destination = addr_with_port(remote, 0)};
+    assert_int_equal(firewall_outbound(firewall, 0, &packet), FIREWALL_DROP_RULE);
+    packet.protocol = NAT_UDP;
+    assert_int_equal(firewall_outbound(firewall, 0, &packet), FIREWALL_PASS);
+    firewall_destroy(firewall);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stateful_filtering),
-        cmocka_unit_test(test_idle_timeouts),
-        cmocka_unit_test(test_full_table),
-        cmocka_unit_test(test_rule_presets),
-        cmocka_unit_test(test_rule_order),
-        cmocka_unit_test(test_icmp_errors),
-        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_stateful_filtering), cmocka_unit_test(test_idle_timeouts),
+        cmocka_unit_test(test_full_table),         cmocka_unit_test(test_rule_presets),
+        cmocka_unit_test(test_rule_order),         cmocka_unit_test(test_icmp_errors),
+        cmocka_unit_test(test_problems),           cmocka_unit_test(test_protocols_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,7 @@ static void note_tcp(struct nat_record *record, uint8_t tcp_flags, bool outbound
 {
     uint8_t fin = outbound ? NAT_FIN_OUT : NAT_FIN_IN;
     if ((tcp_flags & NAT_TCP_SYN) != 0)
-        record->flags &= (uint8_t)~(NAT_FIN_OUT | NAT_FIN_IN | NAT_RESET);
+        record->flags &= (uint8_t) ~(NAT_FIN_OUT | NAT_FIN_IN | NAT_RESET);
     if ((tcp_flags & NAT_TCP_FIN) != 0)
         record->flags |= fin;
     if ((tcp_flags & NAT_TCP_RST) != 0)
@@ -169,6 +169,8 @@ static enum nat_verdict make_mapping(struct nat *nat, const struct passage *pass
     enum nat_verdict verdict = choose_port(nat, passage, &ask, subscriber, entry);
     if (verdict != NAT_PASS) {
         nat_entry_drop(nat, index);
+        if (nat_subscriber_at(nat, subscriber)->alive == 0)
+            nat_block_release(nat, nat_subscriber_at(nat, subscriber));
         return verdict;
     }
     nat_outside_forget(nat, passage->protocol, &entry->outside);
@@ -183,8 +185,7 @@ static uint32_t find_mapping(const struct nat *nat, const struct passage *passag
 {
     uint8_t depth = nat->config.mapping;
     if (nat->splits && depth != NAT_MAPPING_APDM) {
-        uint32_t index =
-            nat_entry_find(nat, passage->protocol, &passage->inside, &passage->remote);
+        uint32_t index = nat_entry_find(nat, passage->protocol, &passage->inside, &passage->remote);
         if (index != NAT_NONE)
             return index;
     }
@@ -201,15 +202,23 @@ static uint32_t find_path(const struct nat *nat, const struct passage *passage,
     return nat_flow_find(nat, NAT_PATH, passage->protocol, inside, &passage->remote);
 }
 
-/* Whether the 5-tuple of a mapping and this remote belongs to another mapping, or is poisoned. */
+/*
+ * Whether the 5-tuple of a mapping and this remote belongs to another mapping, or is poisoned. A
+ * mapping for this remote alone takes a poisoned one back.
+ */
 static bool tuple_taken(const struct nat *nat, const struct passage *passage, uint32_t index)
 {
     const struct nat_entry *entry = nat_entry_at(nat, index);
-    if (!nat->claims || addr_equal(&entry->remote, &passage->remote))
+    if (!nat->claims)
         return false;
-    uint32_t claim = nat_flow_find(nat, NAT_CLAIM, passage->protocol, &entry->outside,
-                                   &passage->remote);
-    return claim != NAT_NONE && nat_flow_at(nat, claim)->entry != index;
+    uint32_t claim =
+        nat_flow_find(nat, NAT_CLAIM, passage->protocol, &entry->outside, &passage->remote);
+    if (claim == NAT_NONE)
+        return false;
+    uint32_t holder = nat_flow_at(nat, claim)->entry;
+    if (holder == NAT_NONE)
+        return !addr_equal(&entry->remote, &passage->remote);
+    return holder != index;
 }
 
 /* Makes or refreshes what an outbound packet leaves behind besides its mapping. */
@@ -246,7 +255,8 @@ static enum nat_verdict leave(struct nat *nat, const struct passage *passage, ui
     uint32_t index;
     bool made = false;
     uint32_t path = find_path(nat, passage, &passage->inside);
-    if (path != NAT_NONE) {
+    /* A path that lost its 5-tuple to another mapping leads nowhere. */
+    if (path != NAT_NONE && !tuple_taken(nat, passage, nat_flow_at(nat, path)->entry)) {
         index = nat_flow_at(nat, path)->entry;
         nat_timer_start(nat, &nat->flows, path, NAT_TIMER_KEPT);
     } else {
@@ -254,6 +264,9 @@ static enum nat_verdict leave(struct nat *nat, const struct passage *passage, ui
         bool fresh = index != NAT_NONE && tuple_taken(nat, passage, index);
         if (fresh)
             nat->counters.collisions++;
+        /* One that was made for this remote alone is of no use without the 5-tuple. */
+        if (fresh && addr_equal(&nat_entry_at(nat, index)->remote, &passage->remote))
+            nat_entry_kill(nat, index, NAT_DEAD_OTHER);
         if (index == NAT_NONE || fresh) {
             enum nat_verdict verdict = make_mapping(nat, passage, fresh, &index);
             if (verdict != NAT_PASS)
@@ -302,8 +315,8 @@ static uint32_t find_outside(const struct nat *nat, const struct passage *passag
     uint8_t protocol = passage->protocol;
     *verdict = NAT_DROP_FILTERED;
     if (nat->claims) {
-        uint32_t claim = nat_flow_find(nat, NAT_CLAIM, protocol, &passage->outside,
-                                       &passage->remote);
+        uint32_t claim =
+            nat_flow_find(nat, NAT_CLAIM, protocol, &passage->outside, &passage->remote);
         if (claim != NAT_NONE)
             return nat_flow_at(nat, claim)->entry;
     }
@@ -358,13 +371,13 @@ static void poison(struct nat *nat, const struct passage *passage)
 {
     if (nat->config.poison_ns == 0 || nat->config.one_to_one)
         return;
-    uint32_t claim = nat_flow_find(nat, NAT_CLAIM, passage->protocol, &passage->outside,
-                                   &passage->remote);
+    uint32_t claim =
+        nat_flow_find(nat, NAT_CLAIM, passage->protocol, &passage->outside, &passage->remote);
     if (claim != NAT_NONE && nat_flow_at(nat, claim)->entry != NAT_NONE)
         return;
     if (claim == NAT_NONE) {
-        claim = nat_flow_put(nat, NAT_CLAIM, passage->protocol, &passage->outside,
-                             &passage->remote, NAT_NONE);
+        claim = nat_flow_put(nat, NAT_CLAIM, passage->protocol, &passage->outside, &passage->remote,
+                             NAT_NONE);
         if (claim == NAT_NONE)
             return;
         nat->counters.poisoned++;
@@ -372,23 +385,40 @@ static void poison(struct nat *nat, const struct passage *passage)
     nat_timer_start(nat, &nat->flows, claim, NAT_TIMER_POISON);
 }
 
-/* Refreshes the sessions that an admitted packet belongs to. */
-static void refresh_inbound(struct nat *nat, const struct passage *passage,
-                            uint32_t index)
+/*
+ * Refreshes the sessions that an admitted packet belongs to. A permission that several mappings of
+ * an endpoint have given ends with one of them; it becomes that of the one in use, if that is for
+ * this remote and so must have given it too.
+ */
+static void refresh_inbound(struct nat *nat, const struct passage *passage, uint32_t index)
 {
     uint32_t flow = NAT_NONE;
     if (nat->permits) {
-        const struct addr *owner = &nat_entry_at(nat, index)->owner;
-        flow = find_permit(nat, passage->protocol, owner, &passage->remote);
+        const struct nat_entry *entry = nat_entry_at(nat, index);
+        flow = find_permit(nat, passage->protocol, &entry->owner, &passage->remote);
+        struct addr key = remote_part(&passage->remote, nat->config.mapping);
+        bool own = nat->config.mapping >= nat->config.filtering && addr_equal(&entry->remote, &key);
+        if (flow != NAT_NONE && own) {
+            struct addr remote = remote_part(&passage->remote, nat->config.filtering);
+            nat_flow_put(nat, NAT_PERMIT, passage->protocol, &entry->owner, &remote, index);
+        }
         if (flow != NAT_NONE)
             touch(nat, &nat->flows, flow, passage);
     }
     if (nat->claims) {
-        flow = nat_flow_find(nat, NAT_CLAIM, passage->protocol, &passage->outside,
-                             &passage->remote);
+        flow =
+            nat_flow_find(nat, NAT_CLAIM, passage->protocol, &passage->outside, &passage->remote);
         if (flow != NAT_NONE)
             touch(nat, &nat->flows, flow, passage);
     }
+}
+
+/* A packet that is not admitted restarts the timer where configured, and changes no other state. */
+static void refresh_filtered(struct nat *nat, const struct passage *passage, uint32_t index)
+{
+    if (nat->config.refresh_dropped && nat->config.refresh != NAT_REFRESH_OUTBOUND &&
+        (passage->packet->tcp_flags & NAT_TCP_RST) == 0)
+        nat_timer_start(nat, &nat->entries, index, nat_entry_at(nat, index)->record.timer);
 }
 
 static enum nat_verdict enter_mapped(struct nat *nat, const struct passage *passage,
@@ -399,8 +429,7 @@ static enum nat_verdict enter_mapped(struct nat *nat, const struct passage *pass
     if (index == NAT_NONE)
         return verdict;
     if (!admits(nat, index, &passage->remote)) {
-        if (nat->config.refresh_dropped)
-            touch(nat, &nat->entries, index, passage);
+        refresh_filtered(nat, passage, index);
         return NAT_DROP_FILTERED;
     }
     if (!note_inbound(nat, passage, index))
@@ -461,8 +490,8 @@ static enum nat_verdict leave_fixed(struct nat *nat, const struct passage *passa
     if (!nat->permits)
         return NAT_PASS;
     struct addr remote = remote_part(&passage->remote, nat->config.filtering);
-    uint32_t flow = nat_flow_put(nat, NAT_PERMIT, passage->protocol, &passage->inside, &remote,
-                                 NAT_NONE);
+    uint32_t flow =
+        nat_flow_put(nat, NAT_PERMIT, passage->protocol, &passage->inside, &remote, NAT_NONE);
     if (flow == NAT_NONE)
         return NAT_DROP_TABLE_FULL;
     touch(nat, &nat->flows, flow, passage);
@@ -471,7 +500,7 @@ static enum nat_verdict leave_fixed(struct nat *nat, const struct passage *passa
 
 /* ICMP errors (RFC 5508, section 4): translated by what they quote; they refresh nothing. */
 
-static enum nat_verdict error_inbound(struct nat *nat, struct nat_packet *packet)
+static enum nat_verdict error_inbound(struct nat *nat, struct nat_packet *packet, bool hairpin)
 {
     struct passage passage = {
         .packet = packet,
@@ -488,6 +517,9 @@ static enum nat_verdict error_inbound(struct nat *nat, struct nat_packet *packet
         if (owner == NAT_NONE)
             return NAT_DROP_NO_MAPPING;
         inside = addr_with_port(nat_subscriber_at(nat, owner)->inside, passage.outside.port);
+        if (nat->permits &&
+            find_permit(nat, passage.protocol, &inside, &passage.remote) == NAT_NONE)
+            return NAT_DROP_FILTERED;
     } else {
         enum nat_verdict verdict;
         index = find_outside(nat, &passage, &verdict);
@@ -500,7 +532,7 @@ static enum nat_verdict error_inbound(struct nat *nat, struct nat_packet *packet
     }
     packet->quoted_source = inside;
     packet->destination = addr_with_port(inside, packet->destination.port);
-    if (nat->config.icmp == NAT_ICMP_TERMINATES && index != NAT_NONE)
+    if (nat->config.icmp == NAT_ICMP_TERMINATES && index != NAT_NONE && !hairpin)
         nat_entry_kill(nat, index, NAT_DEAD_OTHER);
     return NAT_PASS;
 }
@@ -515,6 +547,9 @@ static enum nat_verdict error_outbound(struct nat *nat, struct nat_packet *packe
         .remote = packet->quoted_source,
     };
     struct addr outside;
+    bool hairpin = nat_pool_find(nat, &packet->destination) != nat->pool_count;
+    if (hairpin && nat->config.hairpin == NAT_HAIRPIN_OFF)
+        return NAT_DROP_HAIRPIN_OFF;
     if (nat->config.one_to_one) {
         uint32_t subscriber = nat_subscriber_find(nat, &passage.inside);
         if (subscriber == NAT_NONE)
@@ -523,8 +558,8 @@ static enum nat_verdict error_outbound(struct nat *nat, struct nat_packet *packe
         outside = addr_with_port(*nat_pool_at(nat, address), passage.inside.port);
     } else {
         uint32_t path = find_path(nat, &passage, &passage.inside);
-        uint32_t index = path != NAT_NONE ? nat_flow_at(nat, path)->entry
-                                          : find_mapping(nat, &passage);
+        uint32_t index =
+            path != NAT_NONE ? nat_flow_at(nat, path)->entry : find_mapping(nat, &passage);
         if (index == NAT_NONE)
             return NAT_DROP_NO_MAPPING;
         outside = nat_entry_at(nat, index)->outside;
@@ -533,8 +568,8 @@ static enum nat_verdict error_outbound(struct nat *nat, struct nat_packet *packe
     changed.quoted_destination = outside;
     changed.source = addr_with_port(outside, packet->source.port);
     enum nat_verdict verdict = NAT_PASS;
-    if (nat_pool_find(nat, &packet->destination) != nat->pool_count) {
-        verdict = error_inbound(nat, &changed);
+    if (hairpin) {
+        verdict = error_inbound(nat, &changed, true);
         if (verdict == NAT_PASS)
             verdict = NAT_HAIRPIN;
     }
@@ -612,11 +647,12 @@ static enum nat_verdict translate_inbound(struct nat *nat, struct nat_packet *pa
 {
     if (!known_protocol(packet->protocol))
         return NAT_DROP_PROTOCOL;
+    const struct addr *remote = packet->is_error ? &packet->quoted_destination : &packet->source;
     if (nat_pool_find(nat, &packet->destination) == nat->pool_count)
-        return is_exempt(nat, &packet->source) ? NAT_PASS : NAT_DROP_NOT_OURS;
+        return is_exempt(nat, remote) ? NAT_PASS : NAT_DROP_NOT_OURS;
     if (packet->is_error)
         return nat->config.icmp == NAT_ICMP_EATEN ? NAT_DROP_ICMP_EATEN
-                                                  : error_inbound(nat, packet);
+                                                  : error_inbound(nat, packet, false);
     struct addr inside;
     enum nat_verdict verdict = enter(nat, packet, &packet->source, &inside);
     if (verdict == NAT_PASS)

@@ -48,20 +48,20 @@ struct nat_packet {
 
 /* What became of a packet. A dropped packet is left as it was. */
 enum nat_verdict {
-    NAT_PASS,                 /* translated; goes on in its direction */
-    NAT_HAIRPIN,              /* outbound only: translated both ways; goes back inside */
-    NAT_DROP_NO_MAPPING,      /* inbound: nothing was ever mapped there, or it is forgotten */
-    NAT_DROP_EXPIRED,         /* inbound: the mapping was there and has been idle for too long */
-    NAT_DROP_LIFETIME,        /* inbound: the mapping reached its absolute lifetime */
-    NAT_DROP_FILTERED,        /* inbound: the mapping is there, but not for this remote */
-    NAT_DROP_NO_PORT,         /* outbound: no external port is free */
-    NAT_DROP_QUOTA,           /* outbound: the subscriber has all the mappings it may have */
-    NAT_DROP_TABLE_FULL,      /* no room for a mapping or a session, and the policy is to refuse */
-    NAT_DROP_HAIRPIN_OFF,     /* outbound: addressed to one of our own external addresses */
-    NAT_DROP_ICMP_EATEN,      /* an ICMP error that this NAT does not translate */
-    NAT_DROP_NO_ADDRESS,      /* outbound: the pool has none of this family, or none left */
-    NAT_DROP_NOT_OURS,        /* inbound: not addressed to any of our external addresses */
-    NAT_DROP_PROTOCOL,        /* a protocol that is not translated */
+    NAT_PASS,             /* translated; goes on in its direction */
+    NAT_HAIRPIN,          /* outbound only: translated both ways; goes back inside */
+    NAT_DROP_NO_MAPPING,  /* inbound: nothing was ever mapped there, or it is forgotten */
+    NAT_DROP_EXPIRED,     /* inbound: the mapping was there and has been idle for too long */
+    NAT_DROP_LIFETIME,    /* inbound: the mapping reached its absolute lifetime */
+    NAT_DROP_FILTERED,    /* inbound: the mapping is there, but not for this remote */
+    NAT_DROP_NO_PORT,     /* outbound: no external port is free */
+    NAT_DROP_QUOTA,       /* outbound: the subscriber has all the mappings it may have */
+    NAT_DROP_TABLE_FULL,  /* no room for a mapping or a session, and the policy is to refuse */
+    NAT_DROP_HAIRPIN_OFF, /* outbound: addressed to one of our own external addresses */
+    NAT_DROP_ICMP_EATEN,  /* an ICMP error that this NAT does not translate */
+    NAT_DROP_NO_ADDRESS,  /* outbound: the pool has none of this family, or none left */
+    NAT_DROP_NOT_OURS,    /* inbound: not addressed to any of our external addresses */
+    NAT_DROP_PROTOCOL,    /* a protocol that is not translated */
     NAT_VERDICT_COUNT,
 };
 
@@ -171,30 +171,31 @@ struct nat_config {
                                    mappings to its sender off that external port; 0: not at all */
     uint32_t port_low;          /* the range of external ports, both ends in it */
     uint32_t port_high;
-    uint32_t step;              /* of sequential ports; at least 1 */
-    uint32_t block;             /* ports in a subscriber's block; at least 1 */
-    uint32_t pool;              /* external addresses it should be given by who creates it */
-    uint32_t capacity;          /* mappings; at least 1 */
-    uint32_t sessions;          /* permissions, claims and paths; at least 1 */
-    uint32_t quota;             /* mappings of one internal address; 0: no limit */
-    uint8_t mapping;            /* enum nat_mapping */
-    uint8_t filtering;          /* enum nat_filtering */
-    uint8_t scope;              /* enum nat_scope */
-    uint8_t session;            /* enum nat_session */
-    uint8_t ports;              /* enum nat_ports */
-    uint8_t collision;          /* enum nat_collision */
-    uint8_t pooling;            /* enum nat_pooling */
-    uint8_t hairpin;            /* enum nat_hairpin */
-    uint8_t refresh;            /* enum nat_refresh */
-    uint8_t eviction;           /* enum nat_eviction */
-    uint8_t icmp;               /* enum nat_icmp */
-    bool parity;                /* even internal ports get even external ones, odd get odd ones */
-    bool contiguity;            /* internal ports 2n and 2n+1 get external ports 2m and 2m+1 */
-    bool port_classes;          /* internal ports below 1024 get external ones of 1 to 1023, and
+    uint32_t step;         /* of sequential ports; at least 1 */
+    uint32_t block;        /* ports in a subscriber's block; at least 1, and with port classes
+                                   none is below 1024 */
+    uint32_t pool;         /* external addresses it should be given by who creates it */
+    uint32_t capacity;     /* mappings; at least 1 */
+    uint32_t sessions;     /* permissions, claims and paths; at least 1 */
+    uint32_t quota;        /* mappings of one internal address; 0: no limit */
+    uint8_t mapping;       /* enum nat_mapping */
+    uint8_t filtering;     /* enum nat_filtering */
+    uint8_t scope;         /* enum nat_scope */
+    uint8_t session;       /* enum nat_session */
+    uint8_t ports;         /* enum nat_ports */
+    uint8_t collision;     /* enum nat_collision */
+    uint8_t pooling;       /* enum nat_pooling */
+    uint8_t hairpin;       /* enum nat_hairpin */
+    uint8_t refresh;       /* enum nat_refresh */
+    uint8_t eviction;      /* enum nat_eviction */
+    uint8_t icmp;          /* enum nat_icmp */
+    bool parity;           /* even internal ports get even external ones, odd get odd ones */
+    bool contiguity;       /* internal ports 2n and 2n+1 get external ports 2m and 2m+1 */
+    bool port_classes;     /* internal ports below 1024 get external ones of 1 to 1023, and
                                    others none of those */
-    bool refresh_dropped;       /* a filtered inbound packet restarts the timer too */
-    bool shared_protocols;      /* one mapping serves UDP and TCP */
-    bool one_to_one;            /* each internal address has an external one of its own with all
+    bool refresh_dropped;  /* a filtered inbound packet restarts the timer too */
+    bool shared_protocols; /* one mapping serves UDP and TCP */
+    bool one_to_one;       /* each internal address has an external one of its own with all
                                    its ports: no mappings, and permissions if filtering asks */
 };
 
@@ -207,8 +208,8 @@ struct nat_counters {
     uint64_t mappings_evicted;  /* for room, by a stolen port, or by an ICMP error */
     uint64_t mappings_flushed;
     uint64_t sessions_made;
-    uint64_t collisions;        /* a preserved port that was taken, or a 5-tuple */
-    uint64_t poisoned;          /* early packets that were remembered */
+    uint64_t collisions; /* a preserved port that was taken, or a 5-tuple */
+    uint64_t poisoned;   /* early packets that were remembered */
 };
 
 /* External addresses of one NAT, at most; each costs 32 kB where it is used. */

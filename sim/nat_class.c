@@ -78,8 +78,7 @@ static struct addr mapped_of(struct probe *probe, struct addr from, struct addr 
 static bool reaches(struct probe *probe, struct addr from, struct addr to, struct addr inside)
 {
     struct nat_packet packet = {.protocol = NAT_UDP, .source = from, .destination = to};
-    return to.family != ADDR_NONE &&
-           nat_inbound(probe->nat, probe->now_ns, &packet) == NAT_PASS &&
+    return to.family != ADDR_NONE && nat_inbound(probe->nat, probe->now_ns, &packet) == NAT_PASS &&
            addr_equal(&packet.destination, &inside);
 }
 
@@ -117,8 +116,7 @@ static void find_mapping(struct probe *probe)
     if (addr_equal(&first, &second))
         probe->class.mapping = NAT_MAPPING_EIM;
     else
-        probe->class.mapping =
-            addr_equal(&second, &third) ? NAT_MAPPING_ADM : NAT_MAPPING_APDM;
+        probe->class.mapping = addr_equal(&second, &third) ? NAT_MAPPING_ADM : NAT_MAPPING_APDM;
     see(probe, NAT_ASPECT_MAPPING);
 }
 
@@ -209,8 +207,7 @@ static struct addr neighbour(struct probe *probe, const struct addr *mapped)
 {
     for (unsigned i = 0; i < HOSTS_TRIED; i++) {
         struct addr inside = fresh(probe);
-        struct addr other = mapped_of(probe, second_port(inside),
-                                      remote_of(probe, 4, HIGH_PORT));
+        struct addr other = mapped_of(probe, second_port(inside), remote_of(probe, 4, HIGH_PORT));
         if (addr_equal_ip(&other, mapped))
             return inside;
     }
@@ -225,8 +222,7 @@ static void find_pool(struct probe *probe)
     for (unsigned i = 0; i < HOSTS_TRIED; i++) {
         struct addr inside = fresh(probe);
         struct addr first = mapped_of(probe, inside, remote_of(probe, 1, HIGH_PORT));
-        struct addr second = mapped_of(probe, second_port(inside),
-                                       remote_of(probe, 1, HIGH_PORT));
+        struct addr second = mapped_of(probe, second_port(inside), remote_of(probe, 1, HIGH_PORT));
         arbitrary = arbitrary || !addr_equal_ip(&first, &second);
         uint32_t known = 0;
         while (known < count && !addr_equal_ip(&met[known], &first))
@@ -304,8 +300,8 @@ static uint32_t block_size(struct probe *probe)
     uint32_t low = UINT32_MAX;
     uint32_t high = 0;
     for (uint32_t port = 1024; port < 65536; port++) {
-        struct addr mapped = mapped_of(probe, addr_with_port(host, (uint16_t)port),
-                                       remote_of(probe, 1, HIGH_PORT));
+        struct addr mapped =
+            mapped_of(probe, addr_with_port(host, (uint16_t)port), remote_of(probe, 1, HIGH_PORT));
         if (mapped.family == ADDR_NONE && high != 0 && port % 2 == 1)
             break;
         if (mapped.family == ADDR_NONE)
@@ -385,8 +381,8 @@ static void find_collision(struct probe *probe)
     for (uint16_t i = 1; i < 16 && parity; i++) {
         struct addr port = addr_with_port(holder, (uint16_t)(holder.port + 40 * i));
         mapped_of(probe, port, remote_of(probe, 1, HIGH_PORT));
-        struct addr moved = mapped_of(probe, addr_with_port(rival, port.port),
-                                      remote_of(probe, 2, HIGH_PORT));
+        struct addr moved =
+            mapped_of(probe, addr_with_port(rival, port.port), remote_of(probe, 2, HIGH_PORT));
         parity = (moved.port ^ port.port) % 2 == 0;
     }
     probe->class.parity = parity;
@@ -413,8 +409,8 @@ static void find_hairpin(struct probe *probe)
     if (verdict == NAT_DROP_HAIRPIN_OFF)
         probe->class.hairpin = NAT_HAIRPIN_OFF;
     else
-        probe->class.hairpin = addr_equal(&packet.source, &caller) ? NAT_HAIRPIN_INTERNAL
-                                                                   : NAT_HAIRPIN_EXTERNAL;
+        probe->class.hairpin =
+            addr_equal(&packet.source, &caller) ? NAT_HAIRPIN_INTERNAL : NAT_HAIRPIN_EXTERNAL;
 }
 
 /* Timers. Each trial has a fresh endpoint and ends with a packet from outside. */
@@ -527,8 +523,8 @@ static void find_poison(struct probe *probe)
     struct addr inside = fresh(probe);
     struct addr early = remote_of(probe, 5, HIGH_PORT);
     struct addr mapped = mapped_of(probe, inside, remote_of(probe, 1, HIGH_PORT));
-    bool keeps = probe->class.ports == NAT_PORTS_PRESERVED ||
-                 probe->class.ports == NAT_PORTS_OVERLOADED;
+    bool keeps =
+        probe->class.ports == NAT_PORTS_PRESERVED || probe->class.ports == NAT_PORTS_OVERLOADED;
     if (probe->class.mapping == NAT_MAPPING_EIM && probe->class.filtering != NAT_FILTERING_EIF) {
         reaches(probe, early, mapped, inside);
     } else if (saw(probe, NAT_ASPECT_PORTS) && keeps &&
@@ -550,8 +546,8 @@ struct nat_class nat_classify(struct nat *nat, uint64_t *now_ns, const struct ad
 {
     /* A pause in which what one test left behind is forgotten, ports that rest included. */
     static void (*const tests[])(struct probe *) = {
-        find_mapping,   find_filtering, find_scope, find_session, find_pool,
-        find_ports,     find_collision, find_hairpin, find_poison, find_timers,
+        find_mapping, find_filtering, find_scope,   find_session, find_pool,
+        find_ports,   find_collision, find_hairpin, find_poison,  find_timers,
     };
     struct probe probe = {.nat = nat, .now_ns = *now_ns, .inside = *inside, .remote = *remote};
     find_one_to_one(&probe);

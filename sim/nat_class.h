@@ -16,14 +16,14 @@
 enum nat_aspect {
     NAT_ASPECT_MAPPING = 1 << 0,
     NAT_ASPECT_FILTERING = 1 << 1,
-    NAT_ASPECT_SCOPE = 1 << 2,     /* only where mapping and filtering depend on the remote */
-    NAT_ASPECT_SESSION = 1 << 3,   /* only where a mapping admits a remote that has another */
+    NAT_ASPECT_SCOPE = 1 << 2,   /* only where mapping and filtering depend on the remote */
+    NAT_ASPECT_SESSION = 1 << 3, /* only where a mapping admits a remote that has another */
     /* "first" can be told from "nothing", not only "pin" from both */
     NAT_ASPECT_FIRST = 1 << 4,
     NAT_ASPECT_PORTS = 1 << 5,
     NAT_ASPECT_COLLISION = 1 << 6, /* only where ports are preserved and addresses paired */
     NAT_ASPECT_PARITY = 1 << 7,
-    NAT_ASPECT_POOLING = 1 << 8,   /* only where several external addresses were met */
+    NAT_ASPECT_POOLING = 1 << 8, /* only where several external addresses were met */
     NAT_ASPECT_HAIRPIN = 1 << 9,
     NAT_ASPECT_REFRESH = 1 << 10,
     NAT_ASPECT_IDLE = 1 << 11,
@@ -32,24 +32,24 @@ enum nat_aspect {
 };
 
 struct nat_class {
-    uint32_t seen;         /* enum nat_aspect; fields of aspects not seen are 0 */
-    bool one_to_one;       /* a port that never sent is reached; nothing else is probed then */
-    uint8_t mapping;       /* enum nat_mapping */
-    uint8_t filtering;     /* enum nat_filtering */
-    uint8_t scope;         /* enum nat_scope */
-    uint8_t session;       /* enum nat_session */
-    uint8_t ports;         /* enum nat_ports */
-    uint8_t collision;     /* enum nat_collision */
-    uint8_t pooling;       /* enum nat_pooling; "soft" shows as paired */
-    uint8_t hairpin;       /* enum nat_hairpin */
-    uint8_t refresh;       /* enum nat_refresh */
+    uint32_t seen;     /* enum nat_aspect; fields of aspects not seen are 0 */
+    bool one_to_one;   /* a port that never sent is reached; nothing else is probed then */
+    uint8_t mapping;   /* enum nat_mapping */
+    uint8_t filtering; /* enum nat_filtering */
+    uint8_t scope;     /* enum nat_scope */
+    uint8_t session;   /* enum nat_session */
+    uint8_t ports;     /* enum nat_ports */
+    uint8_t collision; /* enum nat_collision */
+    uint8_t pooling;   /* enum nat_pooling; "soft" shows as paired */
+    uint8_t hairpin;   /* enum nat_hairpin */
+    uint8_t refresh;   /* enum nat_refresh */
     bool parity;
     bool poison;
-    uint32_t step;         /* of sequential ports */
-    uint32_t block;        /* of ports in blocks */
-    uint32_t pool;         /* external addresses that were met */
-    uint64_t idle_ns;      /* two-way UDP; to the millisecond, rounded up; 0: longer than a day */
-    uint64_t one_way_ns;   /* after a single packet, likewise */
+    uint32_t step;          /* of sequential ports */
+    uint32_t block;         /* of ports in blocks */
+    uint32_t pool;          /* external addresses that were met */
+    uint64_t idle_ns;       /* two-way UDP; to the millisecond, rounded up; 0: longer than a day */
+    uint64_t one_way_ns;    /* after a single packet, likewise */
     uint64_t well_known_ns; /* two-way with a remote port below 1024, likewise */
     /* to the millisecond, rounded up; 0: longer than a day, or not above idle_ns */
     uint64_t lifetime_ns;

@@ -1,10 +1,10 @@
 /* Every preset, and the product of the main parameters, classifies as it is configured. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
+#include <cmocka.h>
 #include <string.h>
 
 #include "sim/nat_class.h"
@@ -35,11 +35,10 @@ static void assert_fits(const struct nat_config *config, const char *what)
     if (mismatch != NULL)
         fail_msg("%s: %s does not classify as configured (map %u/%u filt %u/%u scope %u/%u sess "
                  "%u/%u ports %u/%u coll %u/%u hair %u/%u parity %u/%u seen %x idle %llu)",
-                 what, mismatch, class.mapping, config->mapping, class.filtering,
-                 config->filtering, class.scope, config->scope, class.session, config->session,
-                 class.ports, config->ports, class.collision, config->collision, class.hairpin,
-                 config->hairpin, class.parity, config->parity, class.seen,
-                 (unsigned long long)class.idle_ns);
+                 what, mismatch, class.mapping, config->mapping, class.filtering, config->filtering,
+                 class.scope, config->scope, class.session, config->session, class.ports,
+                 config->ports, class.collision, config->collision, class.hairpin, config->hairpin,
+                 class.parity, config->parity, class.seen, (unsigned long long)class.idle_ns);
 }
 
 static void test_every_preset(void **state)
@@ -59,7 +58,6 @@ static void test_every_preset(void **state)
             assert_int_equal(class.seen & always, always);
     }
 }
-
 
 /* What can be seen from outside, by the argument of where each parameter can matter at all. */
 static uint32_t visible(const struct nat_config *config)
@@ -85,8 +83,8 @@ static uint32_t visible(const struct nat_config *config)
 static void test_product(void **state)
 {
     (void)state;
-    const uint32_t judged = NAT_ASPECT_SCOPE | NAT_ASPECT_SESSION | NAT_ASPECT_FIRST |
-                            NAT_ASPECT_HAIRPIN;
+    const uint32_t judged =
+        NAT_ASPECT_SCOPE | NAT_ASPECT_SESSION | NAT_ASPECT_FIRST | NAT_ASPECT_HAIRPIN;
     unsigned count = 0;
     for (unsigned i = 0; i < 3 * 3 * 2 * 3 * 5 * 3; i++) {
         struct nat_config config = nat_config_default();
@@ -122,10 +120,9 @@ static void test_distinguishable_behaviours(void **state)
         config.ports = NAT_PORTS_RANDOM;
         struct nat_class class = classify(&config, 1);
         unsigned known = 0;
-        while (known < count && (met[known].mapping != class.mapping ||
-                                 met[known].filtering != class.filtering ||
-                                 met[known].scope != class.scope ||
-                                 met[known].session != class.session))
+        while (known < count &&
+               (met[known].mapping != class.mapping || met[known].filtering != class.filtering ||
+                met[known].scope != class.scope || met[known].session != class.session))
             known++;
         if (known == count)
             met[count++] = class;
@@ -153,16 +150,16 @@ static void test_single_parameters(void **state)
     assert_false(class.poison);
     assert_int_equal(class.pool, 1);
 
-    for (uint8_t collision = 0; collision <= NAT_COLLISION_REFUSE; collision++) {
+    for (unsigned collision = 0; collision <= NAT_COLLISION_REFUSE; collision++) {
         config = nat_config_default();
-        config.collision = collision;
+        config.collision = (uint8_t)collision;
         class = classify(&config, 1);
         assert_true((class.seen & NAT_ASPECT_COLLISION) != 0);
         assert_int_equal(class.collision, collision);
     }
-    for (uint8_t refresh = 0; refresh <= NAT_REFRESH_BOTH; refresh++) {
+    for (unsigned refresh = 0; refresh <= NAT_REFRESH_BOTH; refresh++) {
         config = nat_config_default();
-        config.refresh = refresh;
+        config.refresh = (uint8_t)refresh;
         assert_int_equal(classify(&config, 1).refresh, refresh);
     }
     for (uint32_t step = 1; step < 600; step = step * 5 + 2) {

@@ -7,10 +7,10 @@ static const uint64_t second_ns = 1000000000;
 struct nat_config nat_config_default(void)
 {
     return (struct nat_config){
-        .idle_ns = 300 * second_ns,            /* RFC 4787, REQ-5c */
-        .tcp_idle_ns = 7440 * second_ns,       /* RFC 5382, REQ-5: 2 hours 4 minutes */
-        .tcp_transitory_ns = 240 * second_ns,  /* RFC 5382, REQ-5: 4 minutes */
-        .icmp_idle_ns = 60 * second_ns,        /* RFC 5508, REQ-2 */
+        .idle_ns = 300 * second_ns,           /* RFC 4787, REQ-5c */
+        .tcp_idle_ns = 7440 * second_ns,      /* RFC 5382, REQ-5: 2 hours 4 minutes */
+        .tcp_transitory_ns = 240 * second_ns, /* RFC 5382, REQ-5: 4 minutes */
+        .icmp_idle_ns = 60 * second_ns,       /* RFC 5508, REQ-2 */
         .port_low = 1024,
         .port_high = 65535,
         .step = 1,
@@ -18,19 +18,19 @@ struct nat_config nat_config_default(void)
         .pool = 1,
         .capacity = 16384,
         .sessions = 65536,
-        .mapping = NAT_MAPPING_EIM,            /* RFC 4787, REQ-1 */
+        .mapping = NAT_MAPPING_EIM, /* RFC 4787, REQ-1 */
         .filtering = NAT_FILTERING_APDF,
         .scope = NAT_SCOPE_MAPPING,
         .session = NAT_SESSION_NOTHING,
         .ports = NAT_PORTS_PRESERVED,
-        .collision = NAT_COLLISION_RANDOM,     /* RFC 7857, section 9 */
-        .pooling = NAT_POOLING_PAIRED,         /* RFC 4787, REQ-2 */
-        .hairpin = NAT_HAIRPIN_EXTERNAL,       /* RFC 4787, REQ-9a */
-        .refresh = NAT_REFRESH_BOTH,           /* RFC 4787, REQ-6 and REQ-6a */
-        .eviction = NAT_EVICTION_REFUSE,       /* RFC 6888, REQ-11 */
+        .collision = NAT_COLLISION_RANDOM, /* RFC 7857, section 9 */
+        .pooling = NAT_POOLING_PAIRED,     /* RFC 4787, REQ-2 */
+        .hairpin = NAT_HAIRPIN_EXTERNAL,   /* RFC 4787, REQ-9a */
+        .refresh = NAT_REFRESH_BOTH,       /* RFC 4787, REQ-6 and REQ-6a */
+        .eviction = NAT_EVICTION_REFUSE,   /* RFC 6888, REQ-11 */
         .icmp = NAT_ICMP_PASSED,
-        .parity = true,                        /* RFC 4787, REQ-4 */
-        .port_classes = true,                  /* RFC 4787, REQ-3a */
+        .parity = true,       /* RFC 4787, REQ-4 */
+        .port_classes = true, /* RFC 4787, REQ-3a */
     };
 }
 
@@ -56,10 +56,11 @@ const char *nat_config_problem(const struct nat_config *config)
         return "the port range must lie within 1 to 65535";
     if (config->step < 1 || config->step > 65535)
         return "the step must lie within 1 to 65535";
-    if (config->block < 1 || config->block > config->port_high - config->port_low + 1)
-        return "a block must have at least 1 port and fit into the port range";
     if (config->port_classes && config->port_high < 1024)
         return "port classes need external ports of 1024 and above in the range";
+    uint32_t low = config->port_classes && config->port_low < 1024 ? 1024 : config->port_low;
+    if (config->block < 1 || config->block > config->port_high - low + 1)
+        return "a block must have at least 1 port and fit into the port range";
     if (config->pool < 1 || config->pool > NAT_POOL_MAX)
         return "the pool must have 1 to 65536 addresses";
     if (config->capacity < 1 || config->capacity > RECORDS_MAX || config->sessions < 1 ||

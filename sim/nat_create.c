@@ -70,8 +70,8 @@ static void set_timers(struct nat *nat, const struct nat_config *config)
     timer_ns[NAT_TIMER_TCP_TRANSITORY] = config->tcp_transitory_ns;
     timer_ns[NAT_TIMER_ICMP] = config->icmp_idle_ns;
     timer_ns[NAT_TIMER_POISON] = config->poison_ns;
-    timer_ns[NAT_TIMER_DEAD] = config->reuse_delay_ns != 0 ? config->reuse_delay_ns
-                                                           : dead_memory_ns;
+    timer_ns[NAT_TIMER_DEAD] =
+        config->reuse_delay_ns != 0 ? config->reuse_delay_ns : dead_memory_ns;
     timer_ns[NAT_TIMER_KEPT] = UINT64_MAX;
 }
 
@@ -91,8 +91,8 @@ struct nat *nat_create(const struct nat_config *config, const struct addr *pool,
     nat->quiet_until_ns = UINT64_MAX;
     set_timers(nat, config);
     bool endpoint_scope = config->scope == NAT_SCOPE_ENDPOINT;
-    nat->claims = !config->one_to_one &&
-                  (config->ports == NAT_PORTS_OVERLOADED || config->poison_ns != 0);
+    nat->claims =
+        !config->one_to_one && (config->ports == NAT_PORTS_OVERLOADED || config->poison_ns != 0);
     nat->splits = nat->claims || config->collision == NAT_COLLISION_SYMMETRIC;
     nat->paths = !config->one_to_one && config->session != NAT_SESSION_NOTHING;
     /* A mapping that depends on as much of the remote as the filter is its own permission. */

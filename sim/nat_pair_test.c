@@ -3,10 +3,11 @@
  * and the three session models, give the verdicts that exhaustive search found. Each side sends to
  * every address that it knows of the other, again and again, and answers what it observes.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "sim/nat_preset.h"
@@ -34,8 +35,8 @@ static void learn(struct side *side, struct addr address)
 static bool deliver(struct side *from, struct side *to, struct addr address, uint64_t now_ns,
                     struct addr *source)
 {
-    struct nat_packet packet = {.protocol = NAT_UDP, .source = from->inside,
-                                .destination = address};
+    struct nat_packet packet = {
+        .protocol = NAT_UDP, .source = from->inside, .destination = address};
     if (nat_outbound(from->nat, now_ns, &packet) != NAT_PASS)
         return false;
     *source = packet.source;
@@ -80,8 +81,8 @@ static bool direct(unsigned first_class, unsigned second_class, uint8_t scope, u
     open_side(&sides[0], first_class, scope, session, 1);
     open_side(&sides[1], second_class, scope, session, 2);
     for (unsigned i = 0; i < 2; i++) {
-        struct nat_packet packet = {.protocol = NAT_UDP, .source = sides[i].inside,
-                                    .destination = stun};
+        struct nat_packet packet = {
+            .protocol = NAT_UDP, .source = sides[i].inside, .destination = stun};
         assert_int_equal(nat_outbound(sides[i].nat, 0, &packet), NAT_PASS);
         learn(&sides[1 - i], packet.source);
     }
@@ -99,9 +100,8 @@ static void test_verdict_table(void **state)
 {
     (void)state;
     static const char *const table[9] = {
-        "DDDDDDDDD", "DDDDDDDDD", "DDDRRRRRR",
-        "DDRDDRDDR", "DDRDRRDRR", "DDRRRRRRR",
-        "DDRDDRDDR", "DDRDRRDRR", "DDRRRRRRR",
+        "DDDDDDDDD", "DDDDDDDDD", "DDDRRRRRR", "DDRDDRDDR", "DDRDRRDRR",
+        "DDRRRRRRR", "DDRDDRDDR", "DDRDRRDRR", "DDRRRRRRR",
     };
     for (unsigned i = 0; i < 9; i++) {
         for (unsigned j = 0; j < 9; j++)

@@ -29,8 +29,7 @@ static const struct nat_param params[] = {
     {"collision", NAT_PARAM_WORD, AT(collision),
      WORDS("random", "next", "symmetric", "steal", "refuse"), 0, 4,
      "What a NAT that preserves ports does when the port is taken."},
-    {"step", NAT_PARAM_INTEGER, AT(step), NULL, 1, 65535,
-     "The distance between sequential ports."},
+    {"step", NAT_PARAM_INTEGER, AT(step), NULL, 1, 65535, "The distance between sequential ports."},
     {"block", NAT_PARAM_INTEGER, AT(block), NULL, 1, 65535,
      "The number of ports in a subscriber's block."},
     {"port_low", NAT_PARAM_INTEGER, AT(port_low), NULL, 1, 65535, "The lowest external port."},
@@ -93,8 +92,12 @@ static const struct {
     const char *name;
     uint64_t ns;
 } units[] = {
-    {"h", 3600ull * 1000000000}, {"m", 60ull * 1000000000}, {"s", 1000000000},
-    {"ms", 1000000},             {"us", 1000},              {"ns", 1},
+    {"h", 3600ull * 1000000000},
+    {"m", 60ull * 1000000000},
+    {"s", 1000000000},
+    {"ms", 1000000},
+    {"us", 1000},
+    {"ns", 1},
 };
 
 size_t nat_param_count(void)
@@ -189,8 +192,8 @@ static const char *render(const struct nat_param *param, uint64_t value,
             unit++;
         if (value == 0)
             unit = 2;
-        snprintf(text, NAT_PARAM_TEXT_SIZE, "%llu%s",
-                 (unsigned long long)(value / units[unit].ns), units[unit].name);
+        snprintf(text, NAT_PARAM_TEXT_SIZE, "%llu%s", (unsigned long long)(value / units[unit].ns),
+                 units[unit].name);
         break;
     }
     return text;
@@ -215,8 +218,8 @@ bool nat_param_set(const struct nat_param *param, struct nat_config *config, uin
                      (unsigned long long)value);
         else
             snprintf(error, NAT_PARAM_ERROR_SIZE, "%s must lie within %s to %s, not %s",
-                     param->name, render(param, param->low, low),
-                     render(param, param->high, high), render(param, value, given));
+                     param->name, render(param, param->low, low), render(param, param->high, high),
+                     render(param, value, given));
         return false;
     }
     uint32_t integer = (uint32_t)value;

@@ -24,13 +24,13 @@ enum nat_param_type {
 };
 
 struct nat_param {
-    const char *name;         /* as a script writes it */
+    const char *name; /* as a script writes it */
     enum nat_param_type type;
     size_t offset;            /* in struct nat_config */
     const char *const *words; /* NAT_PARAM_WORD: the allowed ones, by value, NULL after the last */
     uint64_t low;             /* the allowed range; of words, their values */
     uint64_t high;
-    const char *about;        /* one sentence */
+    const char *about; /* one sentence */
 };
 
 enum {

@@ -1,10 +1,10 @@
 /* The NAT's parameters as scripts see them, and the table of presets. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
+#include <cmocka.h>
 #include <string.h>
 
 #include "sim/nat_param.h"
@@ -14,9 +14,10 @@
 static void test_every_field_is_described(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {
-        [NAT_PARAM_WORD] = 1, [NAT_PARAM_BOOLEAN] = sizeof(bool), [NAT_PARAM_INTEGER] = 4,
-        [NAT_PARAM_DURATION] = 8};
+    static const size_t sizes[] = {[NAT_PARAM_WORD] = 1,
+                                   [NAT_PARAM_BOOLEAN] = sizeof(bool),
+                                   [NAT_PARAM_INTEGER] = 4,
+                                   [NAT_PARAM_DURATION] = 8};
     unsigned owners[sizeof(struct nat_config)] = {0};
     size_t end = 0;
     for (size_t i = 0; i < nat_param_count(); i++) {
@@ -71,12 +72,18 @@ static void test_render(void **state)
         const char *given;
         const char *printed;
     } cases[] = {
-        {"idle", "300s", "5m"},         {"idle", "90s", "90s"},
-        {"idle", "1.5s", "1500ms"},     {"idle", "2h", "2h"},
-        {"idle", "0.5h", "30m"},        {"idle", "0.000000001s", "1ns"},
-        {"idle", "250us", "250us"},     {"one_way", "0h", "0s"},
-        {"mapping", "apdm", "apdm"},    {"ports", "overloaded", "overloaded"},
-        {"parity", "false", "false"},   {"step", "007", "7"},
+        {"idle", "300s", "5m"},
+        {"idle", "90s", "90s"},
+        {"idle", "1.5s", "1500ms"},
+        {"idle", "2h", "2h"},
+        {"idle", "0.5h", "30m"},
+        {"idle", "0.000000001s", "1ns"},
+        {"idle", "250us", "250us"},
+        {"one_way", "0h", "0s"},
+        {"mapping", "apdm", "apdm"},
+        {"ports", "overloaded", "overloaded"},
+        {"parity", "false", "false"},
+        {"step", "007", "7"},
         {"capacity", "16777216", "16777216"},
     };
     char text[NAT_PARAM_TEXT_SIZE];
@@ -140,7 +147,7 @@ static void test_word_distance(void **state)
         const char *a, *b;
         unsigned distance;
     } cases[] = {
-        {"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3},
+        {"", "", 0},         {"", "abc", 3},      {"abc", "", 3},  {"kitten", "sitting", 3},
         {"flaw", "lawn", 2}, {"same", "same", 0}, {"ab", "ba", 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

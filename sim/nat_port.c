@@ -11,6 +11,7 @@ struct wish {
     bool pair; /* the port beside it must be free too */
     uint32_t low;
     uint32_t high;
+    unsigned sequence;   /* which one of the space */
     struct addr outside; /* the external address; its port is set for each try */
     const struct addr *remote;
 };
@@ -43,7 +44,7 @@ void nat_ports_begin(struct nat *nat)
         return;
     struct nat_space *spaces = (struct nat_space *)((uintptr_t)nat + nat->space_offset);
     for (size_t i = 0; i < (size_t)nat->pool_count * NAT_SPACES; i++)
-        spaces[i].last = nat->config.port_low + (uint32_t)random_below(&nat->random, size);
+        spaces[i].last[0] = nat->config.port_low + (uint32_t)random_below(&nat->random, size);
 }
 
 void nat_port_take(struct nat *nat, uint32_t address, uint8_t protocol, uint16_t port)
@@ -69,8 +70,17 @@ void nat_block_release(struct nat *nat, struct nat_subscriber *subscriber)
 {
     if (subscriber->block == 0)
         return;
-    bit_set(blocks_of(nat, subscriber->address), subscriber->block - 1, false);
+    bit_set(blocks_of(nat, subscriber->block_address), subscriber->block - 1, false);
     subscriber->block = 0;
+}
+
+/* Nobody has the 5-tuple of the port and the remote, where those are tracked. */
+static bool tuple_free(const struct nat *nat, const struct wish *wish, uint32_t port)
+{
+    if (!nat->claims)
+        return true;
+    struct addr outside = addr_with_port(wish->outside, (uint16_t)port);
+    return nat_flow_find(nat, NAT_CLAIM, wish->protocol, &outside, wish->remote) == NAT_NONE;
 }
 
 /* Nobody has the port; or with overloading, nobody has it towards this remote. */
@@ -78,10 +88,12 @@ static bool port_free(const struct nat *nat, const struct wish *wish, uint32_t p
 {
     if (nat->config.ports != NAT_PORTS_OVERLOADED && bit_get(wish->space->taken, port))
         return false;
-    if (!nat->claims)
-        return true;
-    struct addr outside = addr_with_port(wish->outside, (uint16_t)port);
-    return nat_flow_find(nat, NAT_CLAIM, wish->protocol, &outside, wish->remote) == NAT_NONE;
+    return tuple_free(nat, wish, port);
+}
+
+static bool in_range(const struct wish *wish, uint32_t port)
+{
+    return port >= wish->low && port <= wish->high;
 }
 
 static bool port_fits(const struct nat *nat, const struct wish *wish, uint32_t port)
@@ -90,22 +102,26 @@ static bool port_fits(const struct nat *nat, const struct wish *wish, uint32_t p
         return false;
     if (!port_free(nat, wish, port))
         return false;
-    return !wish->pair || bit_get(wish->space->taken, port ^ 1) == false;
-}
-
-static bool in_range(const struct wish *wish, uint32_t port)
-{
-    return port >= wish->low && port <= wish->high;
+    return !wish->pair || (in_range(wish, port ^ 1) && !bit_get(wish->space->taken, port ^ 1));
 }
 
 /* The first port that fits at `port` or above, going round at the end of the range. */
 static uint32_t next_from(const struct nat *nat, const struct wish *wish, uint32_t port)
 {
     check(in_range(wish, port));
-    for (uint32_t tries = wish->high - wish->low + 1; tries > 0; tries--) {
+    /* Words of 64 ports of which none will do are passed over at once. */
+    uint64_t wrong = wish->odd ? 0x5555555555555555 : 0xaaaaaaaaaaaaaaaa;
+    if (!wish->parity)
+        wrong = 0;
+    uint32_t tries = wish->high - wish->low + 1;
+    while (tries > 0) {
         if (port_fits(nat, wish, port))
             return port;
-        port = port == wish->high ? wish->low : port + 1;
+        bool none = (wish->space->taken[port / 64] | wrong) == UINT64_MAX;
+        uint32_t skip = none ? 64 - port % 64 : 1;
+        skip = skip > wish->high - port ? wish->high - port + 1 : skip;
+        port = port + skip > wish->high ? wish->low : port + skip;
+        tries -= skip < tries ? skip : tries;
     }
     return NAT_NO_PORT;
 }
@@ -126,10 +142,8 @@ static uint32_t sequential_port(struct nat *nat, const struct wish *wish)
 {
     uint32_t size = wish->high - wish->low + 1;
     uint32_t step = nat->config.step % size;
-    uint32_t last = wish->space->last;
-    if (!in_range(wish, last))
-        last = wish->high;
-    uint32_t port = last;
+    uint32_t *last = &wish->space->last[wish->sequence];
+    uint32_t port = in_range(wish, *last) ? *last : wish->high;
     for (uint32_t tries = size; tries > 0; tries--) {
         port = wish->low + (port - wish->low + step) % size;
         if (port_fits(nat, wish, port))
@@ -139,17 +153,25 @@ static uint32_t sequential_port(struct nat *nat, const struct wish *wish)
     if (!port_fits(nat, wish, port))
         port = next_from(nat, wish, port);
     if (port != NAT_NO_PORT)
-        wish->space->last = port;
+        *last = port;
     return port;
 }
 
-/* Gives the subscriber a block when it has none, and narrows the wish to it. */
+/*
+ * Gives the subscriber a block when it has none, and narrows the wish to it. A subscriber has one
+ * block, on one address, whatever the pooling. With port classes there is none below 1024.
+ */
 static bool narrow_to_block(struct nat *nat, struct wish *wish, uint32_t address,
                             struct nat_subscriber *subscriber)
 {
     uint32_t size = nat->config.block;
-    uint32_t count = (nat->config.port_high - nat->config.port_low + 1) / size;
+    uint32_t low = nat->config.port_low;
+    if (nat->config.port_classes && low < 1024)
+        low = 1024;
+    uint32_t count = (nat->config.port_high - low + 1) / size;
     check(count > 0);
+    if (subscriber->block != 0 && subscriber->block_address != address)
+        return false;
     if (subscriber->block == 0) {
         uint64_t *blocks = blocks_of(nat, address);
         uint32_t block = (uint32_t)random_below(&nat->random, count);
@@ -160,8 +182,9 @@ static bool narrow_to_block(struct nat *nat, struct wish *wish, uint32_t address
             return false;
         bit_set(blocks, block, true);
         subscriber->block = block + 1;
+        subscriber->block_address = address;
     }
-    wish->low = nat->config.port_low + (subscriber->block - 1) * size;
+    wish->low = low + (subscriber->block - 1) * size;
     wish->high = wish->low + size - 1;
     return true;
 }
@@ -181,20 +204,25 @@ static uint32_t contiguous_port(const struct nat *nat, const struct wish *wish,
     return in_range(wish, port) && port_free(nat, wish, port) ? port : NAT_NO_PORT;
 }
 
-/* The live mapping on the port loses it, for one that wants just this port. */
-static void steal(struct nat *nat, const struct wish *wish, uint32_t port)
+/*
+ * The live mapping on the port loses it, for one that wants just this port. False when there is
+ * none: the port rests.
+ */
+static bool steal(struct nat *nat, const struct wish *wish, uint32_t port)
 {
     struct addr outside = addr_with_port(wish->outside, (uint16_t)port);
     uint32_t index = nat_outside_first(nat, wish->protocol, &outside);
-    while (index != NAT_NONE) {
-        struct nat_entry *entry = nat_entry_at(nat, index);
-        uint32_t next = entry->outside_next;
+    for (; index != NAT_NONE; index = nat_entry_at(nat, index)->outside_next) {
+        const struct nat_entry *entry = nat_entry_at(nat, index);
         if (entry->record.kind == NAT_ALIVE && entry->record.protocol == wish->protocol &&
             addr_equal(&entry->outside, &outside))
-            nat_entry_kill(nat, index, NAT_DEAD_OTHER);
-        index = next;
+            break;
     }
+    if (index == NAT_NONE)
+        return false;
+    nat_entry_kill(nat, index, NAT_DEAD_OTHER);
     nat_outside_forget(nat, wish->protocol, &outside);
+    return true;
 }
 
 static struct nat_choice preserved_port(struct nat *nat, const struct wish *wish, uint32_t port)
@@ -217,8 +245,9 @@ static struct nat_choice preserved_port(struct nat *nat, const struct wish *wish
     case NAT_COLLISION_SYMMETRIC:
         return (struct nat_choice){.port = random_port(nat, wish), .for_remote = true};
     case NAT_COLLISION_STEAL:
-        steal(nat, wish, port);
-        return (struct nat_choice){.port = port};
+        if (tuple_free(nat, wish, port) && steal(nat, wish, port))
+            return (struct nat_choice){.port = port};
+        return (struct nat_choice){.port = random_port(nat, wish)};
     case NAT_COLLISION_REFUSE:
         return (struct nat_choice){.port = NAT_NO_PORT};
     default:
@@ -244,6 +273,7 @@ struct nat_choice nat_port_choose(struct nat *nat, uint8_t protocol, const struc
     if (config->port_classes && ask->inside.port < 1024) {
         wish.low = 1;
         wish.high = 1023;
+        wish.sequence = 1;
     } else if (config->port_classes && wish.low < 1024) {
         wish.low = 1024;
     }

@@ -2,10 +2,11 @@
  * The NAT against RFC 7857's updates of the requirements: one test each, by section. Each shows
  * that the compliant NAT complies, and that one configured otherwise is seen to differ.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "sim/nat.h"
@@ -46,8 +47,8 @@ static enum nat_verdict out_by(struct nat *nat, uint64_t now_ns, uint8_t protoco
                                uint8_t tcp_flags, struct addr from, struct addr to,
                                struct addr *mapped)
 {
-    struct nat_packet packet = {.protocol = protocol, .tcp_flags = tcp_flags, .source = from,
-                                .destination = to};
+    struct nat_packet packet = {
+        .protocol = protocol, .tcp_flags = tcp_flags, .source = from, .destination = to};
     enum nat_verdict verdict = nat_outbound(nat, now_ns, &packet);
     *mapped = packet.source;
     return verdict;
@@ -61,11 +62,11 @@ static struct addr out(struct nat *nat, uint64_t now_ns, struct addr from, struc
     return mapped;
 }
 
-static enum nat_verdict in_by(struct nat *nat, uint64_t now_ns, uint8_t protocol,
-                              uint8_t tcp_flags, struct addr from, struct addr to)
+static enum nat_verdict in_by(struct nat *nat, uint64_t now_ns, uint8_t protocol, uint8_t tcp_flags,
+                              struct addr from, struct addr to)
 {
-    struct nat_packet packet = {.protocol = protocol, .tcp_flags = tcp_flags, .source = from,
-                                .destination = to};
+    struct nat_packet packet = {
+        .protocol = protocol, .tcp_flags = tcp_flags, .source = from, .destination = to};
     return nat_inbound(nat, now_ns, &packet);
 }
 
@@ -120,8 +121,8 @@ static void test_rfc7857_3(void **state)
         {server(1, 100), apart, host(2, 5000)},
     };
     for (unsigned i = 0; i < 3; i++) {
-        struct nat_packet packet = {.protocol = NAT_UDP, .source = answers[i].from,
-                                    .destination = answers[i].to};
+        struct nat_packet packet = {
+            .protocol = NAT_UDP, .source = answers[i].from, .destination = answers[i].to};
         assert_int_equal(nat_inbound(nat, 1, &packet), NAT_PASS);
         assert_true(addr_equal(&packet.destination, &answers[i].host));
     }
@@ -269,14 +270,10 @@ static void test_rfc7857_9(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc7857_2),
-        cmocka_unit_test(test_rfc7857_3),
-        cmocka_unit_test(test_rfc7857_4),
-        cmocka_unit_test(test_rfc7857_5),
-        cmocka_unit_test(test_rfc7857_6),
-        cmocka_unit_test(test_rfc7857_7),
-        cmocka_unit_test(test_rfc7857_7_1),
-        cmocka_unit_test(test_rfc7857_8),
+        cmocka_unit_test(test_rfc7857_2),   cmocka_unit_test(test_rfc7857_3),
+        cmocka_unit_test(test_rfc7857_4),   cmocka_unit_test(test_rfc7857_5),
+        cmocka_unit_test(test_rfc7857_6),   cmocka_unit_test(test_rfc7857_7),
+        cmocka_unit_test(test_rfc7857_7_1), cmocka_unit_test(test_rfc7857_8),
         cmocka_unit_test(test_rfc7857_9),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,10 +3,11 @@
  * one test each, by number. Each shows that the compliant NAT complies, and that one
  * configured to violate the requirement is seen to violate it.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "sim/nat.h"
@@ -47,8 +48,8 @@ static enum nat_verdict out_by(struct nat *nat, uint64_t now_ns, uint8_t protoco
                                uint8_t tcp_flags, struct addr from, struct addr to,
                                struct addr *mapped)
 {
-    struct nat_packet packet = {.protocol = protocol, .tcp_flags = tcp_flags, .source = from,
-                                .destination = to};
+    struct nat_packet packet = {
+        .protocol = protocol, .tcp_flags = tcp_flags, .source = from, .destination = to};
     enum nat_verdict verdict = nat_outbound(nat, now_ns, &packet);
     *mapped = packet.source;
     return verdict;
@@ -62,11 +63,11 @@ static struct addr out(struct nat *nat, uint64_t now_ns, struct addr from, struc
     return mapped;
 }
 
-static enum nat_verdict in_by(struct nat *nat, uint64_t now_ns, uint8_t protocol,
-                              uint8_t tcp_flags, struct addr from, struct addr to)
+static enum nat_verdict in_by(struct nat *nat, uint64_t now_ns, uint8_t protocol, uint8_t tcp_flags,
+                              struct addr from, struct addr to)
 {
-    struct nat_packet packet = {.protocol = protocol, .tcp_flags = tcp_flags, .source = from,
-                                .destination = to};
+    struct nat_packet packet = {
+        .protocol = protocol, .tcp_flags = tcp_flags, .source = from, .destination = to};
     return nat_inbound(nat, now_ns, &packet);
 }
 
@@ -80,9 +81,9 @@ static enum nat_verdict in(struct nat *nat, uint64_t now_ns, struct addr from, s
 static void test_rfc4787_req_1(void **state)
 {
     (void)state;
-    for (uint8_t mapping = NAT_MAPPING_EIM; mapping <= NAT_MAPPING_APDM; mapping++) {
+    for (unsigned mapping = NAT_MAPPING_EIM; mapping <= NAT_MAPPING_APDM; mapping++) {
         struct nat_config config = nat_config_default();
-        config.mapping = mapping;
+        config.mapping = (uint8_t)mapping;
         config.ports = NAT_PORTS_RANDOM;
         struct nat *nat = make(&config);
         struct addr first = out(nat, 0, host(1, 5000), server(1, 100));
@@ -272,8 +273,8 @@ static void test_rfc4787_req_7(void **state)
     struct nat_config config = nat_config_default();
     struct nat *nat = make(&config);
     struct addr inside = server(1, 5000);
-    struct nat_packet packet = {.protocol = NAT_UDP, .source = inside,
-                                .destination = server(1, 5000)};
+    struct nat_packet packet = {
+        .protocol = NAT_UDP, .source = inside, .destination = server(1, 5000)};
     assert_int_equal(nat_outbound(nat, 0, &packet), NAT_PASS);
     struct addr mapped = packet.source;
     assert_true(nat_is_external(nat, &mapped));
@@ -289,9 +290,9 @@ static void test_rfc4787_req_8(void **state)
     (void)state;
     const enum nat_verdict other_port[3] = {NAT_PASS, NAT_PASS, NAT_DROP_FILTERED};
     const enum nat_verdict other_address[3] = {NAT_PASS, NAT_DROP_FILTERED, NAT_DROP_FILTERED};
-    for (uint8_t filtering = 0; filtering <= NAT_FILTERING_APDF; filtering++) {
+    for (unsigned filtering = 0; filtering <= NAT_FILTERING_APDF; filtering++) {
         struct nat_config config = nat_config_default();
-        config.filtering = filtering;
+        config.filtering = (uint8_t)filtering;
         struct nat *nat = make(&config);
         struct addr mapped = out(nat, 0, host(1, 5000), server(1, 100));
         assert_int_equal(in(nat, 0, server(1, 100), mapped), NAT_PASS);
@@ -309,14 +310,14 @@ static enum nat_verdict hairpin(uint8_t mode, struct nat_packet *packet, struct 
     struct nat *nat = make(&config);
     *caller = out(nat, 0, host(1, 5000), server(1, 100));
     struct addr called = out(nat, 0, host(2, 6000), server(1, 100));
-    *packet = (struct nat_packet){.protocol = NAT_UDP, .source = host(1, 5000),
-                                  .destination = called};
+    *packet =
+        (struct nat_packet){.protocol = NAT_UDP, .source = host(1, 5000), .destination = called};
     enum nat_verdict verdict = nat_outbound(nat, 0, packet);
     if (mode != NAT_HAIRPIN_OFF) {
         /* Filtered until the called one has sent the other way, which is filtered no more. */
         assert_int_equal(verdict, NAT_DROP_FILTERED);
-        struct nat_packet back = {.protocol = NAT_UDP, .source = host(2, 6000),
-                                  .destination = *caller};
+        struct nat_packet back = {
+            .protocol = NAT_UDP, .source = host(2, 6000), .destination = *caller};
         assert_int_equal(nat_outbound(nat, 0, &back), NAT_HAIRPIN);
         verdict = nat_outbound(nat, 0, packet);
     }
@@ -353,7 +354,8 @@ static void test_rfc4787_req_10(void **state)
     (void)state;
     struct nat_config config = nat_config_default();
     struct nat *nat = make(&config);
-    struct nat_packet packet = {.protocol = NAT_UDP, .source = host(1, 5060),
+    struct nat_packet packet = {.protocol = NAT_UDP,
+                                .source = host(1, 5060),
                                 .destination = server(1, 5060),
                                 .quoted_source = host(1, 5060),
                                 .quoted_destination = server(1, 5060)};
@@ -403,9 +405,9 @@ static struct nat_packet error_from(struct addr router, struct addr mapped, stru
 static void test_rfc4787_req_12(void **state)
 {
     (void)state;
-    for (uint8_t icmp = NAT_ICMP_PASSED; icmp <= NAT_ICMP_TERMINATES; icmp++) {
+    for (unsigned icmp = NAT_ICMP_PASSED; icmp <= NAT_ICMP_TERMINATES; icmp++) {
         struct nat_config config = nat_config_default();
-        config.icmp = icmp;
+        config.icmp = (uint8_t)icmp;
         struct nat *nat = make(&config);
         struct addr mapped = out(nat, 0, host(1, 5000), server(1, 100));
         struct nat_packet error = error_from(server(1, 0), mapped, server(1, 100));
@@ -462,15 +464,15 @@ static void test_rfc6888_req_1(void **state)
     struct nat *nat = make(&config);
     struct addr tcp;
     struct addr icmp;
-    assert_int_equal(
-        out_by(nat, 0, NAT_TCP, NAT_TCP_SYN, host(1, 5000), server(1, 80), &tcp), NAT_PASS);
+    assert_int_equal(out_by(nat, 0, NAT_TCP, NAT_TCP_SYN, host(1, 5000), server(1, 80), &tcp),
+                     NAT_PASS);
     assert_int_equal(in_by(nat, 0, NAT_TCP, NAT_TCP_SYN, server(1, 80), tcp), NAT_PASS);
     assert_int_equal(out_by(nat, 0, NAT_ICMP, 0, host(1, 77), server(1, 0), &icmp), NAT_PASS);
     assert_int_equal(in_by(nat, 60 * second_ns - 1, NAT_ICMP, 0, server(1, 0), icmp), NAT_PASS);
     assert_int_equal(in_by(nat, 120 * second_ns, NAT_ICMP, 0, server(1, 0), icmp),
                      NAT_DROP_EXPIRED);
     assert_int_equal(in_by(nat, 7440 * second_ns - 1, NAT_TCP, 0, server(1, 80), tcp), NAT_PASS);
-    assert_int_equal(in_by(nat, 2 * 7440 * second_ns, NAT_TCP, 0, server(1, 80), tcp),
+    assert_int_equal(in_by(nat, 2ull * 7440 * second_ns, NAT_TCP, 0, server(1, 80), tcp),
                      NAT_DROP_EXPIRED);
     nat_destroy(nat);
 }
@@ -502,8 +504,8 @@ static void test_rfc6888_req_3(void **state)
 {
     (void)state;
     struct nat_config config = nat_preset_config(nat_preset_find("carrier-grade"));
-    const struct addr pool[3] = {
-        addr_v4(0xcb007109, 0), addr_v4(0x01020304, 0), addr_v4(0xc0000201, 0)};
+    const struct addr pool[3] = {addr_v4(0xcb007109, 0), addr_v4(0x01020304, 0),
+                                 addr_v4(0xc0000201, 0)};
     struct nat *nat = nat_create(&config, pool, 3, seed, "rfc", 3);
     unsigned met = 0;
     for (uint8_t i = 1; i <= 6; i++) {
@@ -590,8 +592,8 @@ static void test_rfc6888_req_8(void **state)
         assert_int_equal(
             out_by(nat, rested_ns - 1, NAT_UDP, 0, host(3, 5000), server(1, 100), &mapped),
             expected);
-        assert_int_equal(
-            out_by(nat, rested_ns, NAT_UDP, 0, host(4, 5000), server(1, 100), &mapped), NAT_PASS);
+        assert_int_equal(out_by(nat, rested_ns, NAT_UDP, 0, host(4, 5000), server(1, 100), &mapped),
+                         NAT_PASS);
         nat_destroy(nat);
     }
 }
@@ -642,34 +644,20 @@ static void test_rfc6888_req_15(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc4787_req_1),
-        cmocka_unit_test(test_rfc4787_req_2),
-        cmocka_unit_test(test_rfc4787_req_3),
-        cmocka_unit_test(test_rfc4787_req_3a),
-        cmocka_unit_test(test_rfc4787_req_4),
-        cmocka_unit_test(test_rfc4787_req_5),
-        cmocka_unit_test(test_rfc4787_req_5a),
-        cmocka_unit_test(test_rfc4787_req_5b),
-        cmocka_unit_test(test_rfc4787_req_5c),
-        cmocka_unit_test(test_rfc4787_req_6),
-        cmocka_unit_test(test_rfc4787_req_6a),
-        cmocka_unit_test(test_rfc4787_req_7),
-        cmocka_unit_test(test_rfc4787_req_8),
-        cmocka_unit_test(test_rfc4787_req_9),
-        cmocka_unit_test(test_rfc4787_req_9a),
-        cmocka_unit_test(test_rfc4787_req_10),
-        cmocka_unit_test(test_rfc4787_req_11),
-        cmocka_unit_test(test_rfc4787_req_12),
-        cmocka_unit_test(test_rfc4787_req_12a),
-        cmocka_unit_test(test_rfc4787_req_12b),
-        cmocka_unit_test(test_rfc6888_req_1),
-        cmocka_unit_test(test_rfc6888_req_2),
-        cmocka_unit_test(test_rfc6888_req_3),
-        cmocka_unit_test(test_rfc6888_req_4),
-        cmocka_unit_test(test_rfc6888_req_6),
-        cmocka_unit_test(test_rfc6888_req_7),
-        cmocka_unit_test(test_rfc6888_req_8),
-        cmocka_unit_test(test_rfc6888_req_11),
+        cmocka_unit_test(test_rfc4787_req_1),   cmocka_unit_test(test_rfc4787_req_2),
+        cmocka_unit_test(test_rfc4787_req_3),   cmocka_unit_test(test_rfc4787_req_3a),
+        cmocka_unit_test(test_rfc4787_req_4),   cmocka_unit_test(test_rfc4787_req_5),
+        cmocka_unit_test(test_rfc4787_req_5a),  cmocka_unit_test(test_rfc4787_req_5b),
+        cmocka_unit_test(test_rfc4787_req_5c),  cmocka_unit_test(test_rfc4787_req_6),
+        cmocka_unit_test(test_rfc4787_req_6a),  cmocka_unit_test(test_rfc4787_req_7),
+        cmocka_unit_test(test_rfc4787_req_8),   cmocka_unit_test(test_rfc4787_req_9),
+        cmocka_unit_test(test_rfc4787_req_9a),  cmocka_unit_test(test_rfc4787_req_10),
+        cmocka_unit_test(test_rfc4787_req_11),  cmocka_unit_test(test_rfc4787_req_12),
+        cmocka_unit_test(test_rfc4787_req_12a), cmocka_unit_test(test_rfc4787_req_12b),
+        cmocka_unit_test(test_rfc6888_req_1),   cmocka_unit_test(test_rfc6888_req_2),
+        cmocka_unit_test(test_rfc6888_req_3),   cmocka_unit_test(test_rfc6888_req_4),
+        cmocka_unit_test(test_rfc6888_req_6),   cmocka_unit_test(test_rfc6888_req_7),
+        cmocka_unit_test(test_rfc6888_req_8),   cmocka_unit_test(test_rfc6888_req_11),
         cmocka_unit_test(test_rfc6888_req_15),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

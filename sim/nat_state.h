@@ -14,9 +14,9 @@
 enum {
     /* no record: indexes count from 1, so that zeroed memory is an empty table */
     NAT_NONE = 0,
-    NAT_NO_PORT = 0x10000,     /* no port at all */
+    NAT_NO_PORT = 0x10000, /* no port at all */
     NAT_PORT_WORDS = 65536 / 64,
-    NAT_SPACES = 3,            /* port spaces of one external address: ICMP, TCP, UDP */
+    NAT_SPACES = 3, /* port spaces of one external address: ICMP, TCP, UDP */
 };
 
 /* The timer lists. The last three are not idle timeouts of traffic. */
@@ -95,7 +95,7 @@ struct nat_entry {
     uint32_t outside_next;
     uint32_t older; /* in the list by age, kept when there is a lifetime */
     uint32_t newer;
-    uint32_t flows;  /* the sessions that end with this mapping */
+    uint32_t flows; /* the sessions that end with this mapping */
     uint32_t zero;
     uint64_t serial; /* grows with every mapping made */
 };
@@ -118,18 +118,17 @@ struct nat_flow {
 
 struct nat_subscriber {
     struct nat_record record;
-    struct addr inside; /* port 0 */
-    uint32_t alive;     /* mappings */
-    uint32_t address;   /* index in the pool */
-    uint32_t block;     /* 1 + number of its block of ports; 0: none */
+    struct addr inside;     /* port 0 */
+    uint32_t alive;         /* mappings */
+    uint32_t address;       /* index in the pool */
+    uint32_t block;         /* 1 + number of its block of ports; 0: none */
+    uint32_t block_address; /* index in the pool of the address whose ports those are */
     uint32_t chain;
-    uint32_t zero;
 };
 
 struct nat_space {
     uint64_t taken[NAT_PORT_WORDS];
-    uint32_t last; /* the last port given out in sequence */
-    uint32_t zero;
+    uint32_t last[2]; /* the last port given out in sequence; [1]: of well-known ones */
 };
 
 struct nat_exemption {
@@ -154,11 +153,11 @@ struct nat {
     struct nat_hash by_flow;
     struct nat_hash by_subscriber;
     struct nat_hash by_pool;
-    size_t pool_offset;   /* struct addr[pool_count], IPv4 ones first */
-    size_t pool_next_offset;  /* uint32_t[pool_count]: hash chains */
-    size_t owner_offset;  /* uint32_t[pool_count]: one-to-one, the subscriber */
-    size_t space_offset;  /* struct nat_space[pool_count * NAT_SPACES] */
-    size_t blocks_offset; /* uint64_t[pool_count * NAT_PORT_WORDS]: blocks of ports given out */
+    size_t pool_offset;      /* struct addr[pool_count], IPv4 ones first */
+    size_t pool_next_offset; /* uint32_t[pool_count]: hash chains */
+    size_t owner_offset;     /* uint32_t[pool_count]: one-to-one, the subscriber */
+    size_t space_offset;     /* struct nat_space[pool_count * NAT_SPACES] */
+    size_t blocks_offset;    /* uint64_t[pool_count * NAT_PORT_WORDS]: blocks of ports given out */
     uint32_t pool_count;
     uint32_t pool_v4; /* of them, IPv4 */
     uint32_t turn_v4; /* whose turn it is among the pool's addresses */
@@ -167,10 +166,10 @@ struct nat {
     uint32_t newest;
     uint32_t exempt_count;
     uint32_t alive; /* mappings */
-    bool claims;         /* 5-tuples are tracked */
-    bool splits;         /* one remote may have a mapping of its own, apart from the mapping rule */
-    bool permits;        /* permissions are tracked */
-    bool paths;          /* paths are tracked */
+    bool claims;    /* 5-tuples are tracked */
+    bool splits;    /* one remote may have a mapping of its own, apart from the mapping rule */
+    bool permits;   /* permissions are tracked */
+    bool paths;     /* paths are tracked */
     struct nat_exemption exempt[NAT_EXEMPT_MAX];
 };
 

@@ -251,8 +251,8 @@ static void flow_free(struct nat *nat, uint32_t index)
 {
     struct nat_flow *flow = nat_flow_at(nat, index);
     flow_unbind(nat, index);
-    uint32_t *link = flow_head(nat, flow->record.kind, flow->record.protocol, &flow->owner,
-                               &flow->remote);
+    uint32_t *link =
+        flow_head(nat, flow->record.kind, flow->record.protocol, &flow->owner, &flow->remote);
     while (*link != index)
         link = &nat_flow_at(nat, *link)->chain;
     *link = flow->chain;
@@ -486,6 +486,7 @@ static void subscriber_free(struct nat *nat, uint32_t index)
     while (*link != index)
         link = &nat_subscriber_at(nat, *link)->chain;
     *link = subscriber->chain;
+    check(subscriber->block == 0);
     record_free(nat, &nat->subscribers, index);
 }
 
@@ -571,8 +572,7 @@ void nat_pool_set(struct nat *nat, const struct addr *pool, size_t pool_count)
             if ((pool[i].family == ADDR_V4) != (round == 0))
                 continue;
             to[count] = addr_with_port(pool[i], 0);
-            uint32_t *head =
-                hash_head(nat, &nat->by_pool, mix_addr(nat->hash_key, &to[count]));
+            uint32_t *head = hash_head(nat, &nat->by_pool, mix_addr(nat->hash_key, &to[count]));
             chain[count] = *head;
             *head = ++count;
             nat->pool_v4 += round == 0;
@@ -596,12 +596,12 @@ static struct due first_due(struct nat *nat)
     struct due due = {.at_ns = UINT64_MAX};
     struct nat_table *tables[2] = {&nat->entries, &nat->flows};
     for (size_t i = 0; i < 2; i++) {
-        for (uint8_t timer = 0; timer < NAT_TIMER_COUNT; timer++) {
+        for (unsigned timer = 0; timer < NAT_TIMER_COUNT; timer++) {
             uint32_t head = tables[i]->lists[timer].head;
             if (head == NAT_NONE)
                 continue;
-            uint64_t at_ns = add_saturating(nat_record_at(nat, tables[i], head)->used_ns,
-                                            nat->timer_ns[timer]);
+            uint64_t at_ns =
+                add_saturating(nat_record_at(nat, tables[i], head)->used_ns, nat->timer_ns[timer]);
             if (at_ns < due.at_ns)
                 due = (struct due){.at_ns = at_ns, .table = tables[i], .index = head};
         }
@@ -637,7 +637,7 @@ void nat_advance(struct nat *nat, uint64_t now_ns)
 
 void nat_flush(struct nat *nat)
 {
-    for (uint8_t timer = 0; timer < NAT_TIMER_LIVE_COUNT; timer++) {
+    for (unsigned timer = 0; timer < NAT_TIMER_LIVE_COUNT; timer++) {
         while (nat->entries.lists[timer].head != NAT_NONE) {
             nat_entry_kill(nat, nat->entries.lists[timer].head, NAT_DEAD_OTHER);
             nat->counters.mappings_evicted--;
@@ -646,7 +646,7 @@ void nat_flush(struct nat *nat)
     }
     while (nat->entries.lists[NAT_TIMER_DEAD].head != NAT_NONE)
         entry_free(nat, nat->entries.lists[NAT_TIMER_DEAD].head);
-    for (uint8_t timer = 0; timer < NAT_TIMER_COUNT; timer++) {
+    for (unsigned timer = 0; timer < NAT_TIMER_COUNT; timer++) {
         while (nat->flows.lists[timer].head != NAT_NONE)
             flow_free(nat, nat->flows.lists[timer].head);
     }

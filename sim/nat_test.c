@@ -1,10 +1,10 @@
 /* The NAT's mechanics: sessions, tables when full, poisoning, addresses, errors, determinism. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
+#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,8 +54,7 @@ static struct addr out(struct nat *nat, uint64_t now_ns, struct addr from, struc
     return packet.source;
 }
 
-static enum nat_verdict try_out(struct nat *nat, uint64_t now_ns, struct addr from,
-                                struct addr to)
+static enum nat_verdict try_out(struct nat *nat, uint64_t now_ns, struct addr from, struct addr to)
 {
     struct nat_packet packet = {.protocol = NAT_UDP, .source = from, .destination = to};
     struct nat_packet before = packet;
@@ -86,8 +85,8 @@ static bool same(struct addr a, struct addr b)
 
 static struct nat *symmetric_open(uint8_t session)
 {
-    struct nat_config config = nat_preset_config(nat_preset_class(NAT_MAPPING_APDM,
-                                                                  NAT_FILTERING_EIF));
+    struct nat_config config =
+        nat_preset_config(nat_preset_class(NAT_MAPPING_APDM, NAT_FILTERING_EIF));
     config.session = session;
     return make(&config);
 }
@@ -138,8 +137,8 @@ static void test_session_pin(void **state)
 static void test_session_ends_with_mapping(void **state)
 {
     (void)state;
-    for (uint8_t session = NAT_SESSION_FIRST; session <= NAT_SESSION_PIN; session++) {
-        struct nat *nat = symmetric_open(session);
+    for (unsigned session = NAT_SESSION_FIRST; session <= NAT_SESSION_PIN; session++) {
+        struct nat *nat = symmetric_open((uint8_t)session);
         struct addr first = out(nat, 0, host(1, 5000), server(1, 1));
         assert_int_equal(in(nat, 0, server(3, 1), first), NAT_PASS);
         uint64_t now_ns = 0;
@@ -152,8 +151,8 @@ static void test_session_ends_with_mapping(void **state)
         assert_false(same(out(nat, now_ns, host(1, 5000), server(3, 1)), first));
         nat_destroy(nat);
     }
-    struct nat_config config = nat_preset_config(nat_preset_class(NAT_MAPPING_APDM,
-                                                                  NAT_FILTERING_APDF));
+    struct nat_config config =
+        nat_preset_config(nat_preset_class(NAT_MAPPING_APDM, NAT_FILTERING_APDF));
     config.session = NAT_SESSION_PIN;
     struct nat *nat = make(&config);
     struct addr first = out(nat, 0, host(1, 5000), server(1, 1));
@@ -166,8 +165,8 @@ static void test_session_ends_with_mapping(void **state)
 static void test_session_permission_goes_to_the_path(void **state)
 {
     (void)state;
-    struct nat_config config = nat_preset_config(nat_preset_class(NAT_MAPPING_APDM,
-                                                                  NAT_FILTERING_ADF));
+    struct nat_config config =
+        nat_preset_config(nat_preset_class(NAT_MAPPING_APDM, NAT_FILTERING_ADF));
     config.session = NAT_SESSION_PIN;
     struct nat *nat = make(&config);
     struct addr first = out(nat, 0, host(1, 5000), server(1, 1));
@@ -276,8 +275,8 @@ static void test_full_mappings(void **state)
     (void)state;
     struct nat_config config = nat_config_default();
     config.capacity = 5;
-    for (uint8_t policy = 0; policy <= NAT_EVICTION_OLDEST; policy++) {
-        config.eviction = policy;
+    for (unsigned policy = 0; policy <= NAT_EVICTION_OLDEST; policy++) {
+        config.eviction = (uint8_t)policy;
         struct nat *nat = make(&config);
         struct addr mapped[5];
         for (uint16_t i = 0; i < 5; i++)
@@ -302,8 +301,8 @@ static void test_full_sessions(void **state)
     (void)state;
     struct nat_config config = nat_config_default();
     config.sessions = 4;
-    for (uint8_t policy = 0; policy <= NAT_EVICTION_OLDEST; policy++) {
-        config.eviction = policy;
+    for (unsigned policy = 0; policy <= NAT_EVICTION_OLDEST; policy++) {
+        config.eviction = (uint8_t)policy;
         struct nat *nat = make(&config);
         bool evicts = policy == NAT_EVICTION_OLDEST;
         struct addr mapped = out(nat, 0, host(1, 5000), server(1, 1));
@@ -335,8 +334,8 @@ static void test_churn(void **state)
     config.filtering = NAT_FILTERING_ADF;
     for (unsigned variant = 0; variant < 8; variant++) {
         config.eviction = variant % 2;
-        config.reuse_delay_ns = variant / 2 % 2 * 300;
-        config.poison_ns = variant / 4 * 250;
+        config.reuse_delay_ns = (uint64_t)(variant / 2 % 2) * 300;
+        config.poison_ns = (uint64_t)(variant / 4) * 250;
         struct nat *nat = make(&config);
         struct random_stream random;
         random_stream_init(&random, seed, "churn", 5);
@@ -344,10 +343,10 @@ static void test_churn(void **state)
         for (unsigned i = 0; i < 20000; i++) {
             struct addr inside = host((uint8_t)random_below(&random, 90),
                                       (uint16_t)(5000 + random_below(&random, 3)));
-            struct addr remote = server((uint8_t)random_below(&random, 5),
-                                        (uint16_t)random_below(&random, 2));
-            struct nat_packet packet = {.protocol = NAT_UDP, .source = inside,
-                                        .destination = remote};
+            struct addr remote =
+                server((uint8_t)random_below(&random, 5), (uint16_t)random_below(&random, 2));
+            struct nat_packet packet = {
+                .protocol = NAT_UDP, .source = inside, .destination = remote};
             now_ns += random_below(&random, 20);
             if (nat_outbound(nat, now_ns, &packet) != NAT_PASS)
                 continue;
@@ -362,9 +361,9 @@ static void test_churn(void **state)
         now_ns += 100000;
         assert_int_equal(nat_mapping_count(nat, now_ns, NULL), 0);
         const struct nat_counters *counters = nat_count(nat, now_ns);
-        assert_int_equal(counters->mappings_made,
-                         counters->mappings_expired + counters->mappings_outlived +
-                             counters->mappings_evicted);
+        assert_int_equal(counters->mappings_made, counters->mappings_expired +
+                                                      counters->mappings_outlived +
+                                                      counters->mappings_evicted);
         assert_true(counters->mappings_made > 1000);
         nat_destroy(nat);
     }
@@ -430,10 +429,12 @@ static void test_reset_prolongs_nothing(void **state)
     (void)state;
     struct nat_config config = nat_config_default();
     struct nat *nat = make(&config);
-    struct nat_packet packet = {.protocol = NAT_TCP, .tcp_flags = NAT_TCP_SYN,
-                                .source = host(1, 5000), .destination = server(1, 80)};
-    const struct nat_packet inbound = {.protocol = NAT_TCP, .source = server(1, 80),
-                                       .destination = external(1, 5000)};
+    struct nat_packet packet = {.protocol = NAT_TCP,
+                                .tcp_flags = NAT_TCP_SYN,
+                                .source = host(1, 5000),
+                                .destination = server(1, 80)};
+    const struct nat_packet inbound = {
+        .protocol = NAT_TCP, .source = server(1, 80), .destination = external(1, 5000)};
     struct nat_packet answer = inbound;
     assert_int_equal(nat_outbound(nat, 0, &packet), NAT_PASS);
     assert_int_equal(nat_inbound(nat, 0, &answer), NAT_PASS);
@@ -457,8 +458,8 @@ static void test_shared_port_is_told_apart_by_filter(void **state)
     struct addr first = out(nat, 0, host(1, 5000), server(1, 1));
     assert_true(same(out(nat, 0, host(2, 5000), server(2, 1)), first));
     for (uint8_t i = 1; i <= 2; i++) {
-        struct nat_packet packet = {.protocol = NAT_UDP, .source = server(i, 99),
-                                    .destination = first};
+        struct nat_packet packet = {
+            .protocol = NAT_UDP, .source = server(i, 99), .destination = first};
         assert_int_equal(nat_inbound(nat, 1, &packet), NAT_PASS);
         assert_true(same(packet.destination, host(i, 5000)));
     }
@@ -472,8 +473,8 @@ static void test_resting_ports_hold_their_places(void **state)
     struct nat_config config = nat_config_default();
     config.capacity = 3;
     config.reuse_delay_ns = 120 * second_ns;
-    for (uint8_t policy = 0; policy <= NAT_EVICTION_OLDEST; policy++) {
-        config.eviction = policy;
+    for (unsigned policy = 0; policy <= NAT_EVICTION_OLDEST; policy++) {
+        config.eviction = (uint8_t)policy;
         struct nat *nat = make(&config);
         for (uint16_t i = 0; i < 3; i++)
             out(nat, 0, host(1, (uint16_t)(5000 + i)), server(1, 1));
@@ -527,11 +528,11 @@ static void test_contiguity(void **state)
 static void test_range_is_used_up(void **state)
 {
     (void)state;
-    for (uint8_t ports = 0; ports <= NAT_PORTS_BLOCK; ports++) {
+    for (unsigned ports = 0; ports <= NAT_PORTS_BLOCK; ports++) {
         if (ports == NAT_PORTS_OVERLOADED)
             continue;
         struct nat_config config = nat_config_default();
-        config.ports = ports;
+        config.ports = (uint8_t)ports;
         config.port_low = 4001;
         config.port_high = 4300;
         config.block = 300;
@@ -590,8 +591,8 @@ static void test_one_to_one(void **state)
     assert_true(nat_assign(nat, &inside, &outside));
     assert_true(same(outside, external(1, 0)));
     /* Inbound without anything outbound before, on any port. */
-    struct nat_packet packet = {.protocol = NAT_TCP, .source = server(1, 1),
-                                .destination = external(1, 80)};
+    struct nat_packet packet = {
+        .protocol = NAT_TCP, .source = server(1, 1), .destination = external(1, 80)};
     assert_int_equal(nat_inbound(nat, 0, &packet), NAT_PASS);
     assert_true(same(packet.destination, host(9, 80)));
     assert_true(same(out(nat, 0, host(8, 80), server(1, 1)), external(2, 80)));
@@ -604,8 +605,8 @@ static void test_one_to_one(void **state)
     nat_set_external(nat, moved, 2);
     assert_true(same(out(nat, 2, host(9, 81), server(1, 1)), external(11, 81)));
     /* One inside host calls another one by its external address. */
-    packet = (struct nat_packet){.protocol = NAT_UDP, .source = host(9, 1),
-                                 .destination = external(12, 2)};
+    packet = (struct nat_packet){
+        .protocol = NAT_UDP, .source = host(9, 1), .destination = external(12, 2)};
     assert_int_equal(nat_outbound(nat, 3, &packet), NAT_HAIRPIN);
     assert_true(same(packet.source, external(11, 1)));
     assert_true(same(packet.destination, host(8, 2)));
@@ -657,8 +658,8 @@ static void test_error_about_hairpin(void **state)
     (void)state;
     struct nat *nat = make_preset("full-cone");
     struct addr called = out(nat, 0, host(2, 6000), server(1, 1));
-    struct nat_packet packet = {.protocol = NAT_UDP, .source = host(1, 5000),
-                                .destination = called};
+    struct nat_packet packet = {
+        .protocol = NAT_UDP, .source = host(1, 5000), .destination = called};
     assert_int_equal(nat_outbound(nat, 0, &packet), NAT_HAIRPIN);
     struct nat_packet error = {
         .protocol = NAT_UDP,
