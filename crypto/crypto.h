@@ -1,6 +1,6 @@
 /*
- * The real operations behind core/base/crypto.h: libcrypto for hashes and MACs, libsodium for
- * secrets.
+ * The real operations behind core/base/crypto.h: libcrypto for hashes, MACs and
+ * ChaCha20-Poly1305; libsodium for keys, signatures, XChaCha20-Poly1305 and the care of secrets.
  */
 #ifndef WARREN_CRYPTO_CRYPTO_H
 #define WARREN_CRYPTO_CRYPTO_H

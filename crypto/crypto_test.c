@@ -11,21 +11,9 @@
 #include <string.h>
 
 #include "crypto/crypto.h"
+#include "crypto/crypto_test.h"
 
 enum { MESSAGE_MAX = 200 };
-
-static uint8_t digit(char c)
-{
-    return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
-static size_t unhex(uint8_t *to, const char *hex)
-{
-    size_t size = strlen(hex) / 2;
-    for (size_t i = 0; i < size; i++)
-        to[i] = (uint8_t)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
-    return size;
-}
 
 /* RFC 1321, A.5 and FIPS 180-4's published examples. */
 static const struct hash_row {
@@ -172,6 +160,66 @@ static void test_empty_key(void **state)
     }
 }
 
+/*
+ * Unkeyed and keyed: RFC 7693, appendix B, and from BLAKE2's own known answers, whose messages are
+ * 00, 01, 02, ... and whose key is 00 to 1f. The short ones, and those with shorter keys, were
+ * worked out with the reference implementation.
+ */
+static const struct blake2s_row {
+    size_t key_size;
+    size_t size; /* of 00, 01, 02, ...; SIZE_MAX stands for "abc" */
+    const char *expected;
+} blake2s_rows[] = {
+    {0, SIZE_MAX, "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982"},
+    {0, 0, "69217a3079908094e11121d042354a7c1f55b6482ca1a51e1b250dfd1ed0eef9"},
+    {0, 1, "e34d74dbaf4ff4c6abd871cc220451d2ea2648846c7757fbaac82fe51ad64bea"},
+    {0, 64, "56f34e8b96557e90c1f24b52d0c89d51086acf1b00f634cf1dde9233b8eaaa3e"},
+    {0, 255, "f03f5789d3336b80d002d59fdf918bdb775b00956ed5528e86aa994acb38fe2d"},
+    {32, 0, "48a8997da407876b3d79c0d92325ad3b89cbb754d86ab71aee047ad345fd2c49"},
+    {32, 1, "40d15fee7c328830166ac3f918650f807e7e01e177258cdc0a39b11f598066f1"},
+    {32, 64, "8975b0577fd35566d750b362b0897a26c399136df07bababbde6203ff2954ed4"},
+    {32, 65, "21fe0ceb0052be7fb0f004187cacd7de67fa6eb0938d927677f2398c132317a8"},
+    {32, 255, "3fb735061abc519dfe979e54c1ee5bfad0a9d858b3315bad34bde999efd724dd"},
+    {1, SIZE_MAX, "8a273cd57d48b272a6547652593f3c33ec69e3fb94fec9b59f2f21760ff62b4e"},
+    {16, SIZE_MAX, "033a40b64c6296fc2e3584d2a06bcf1a8003ebb9b8007940e2f820b645917a4e"},
+    {32, 0, "9536f9b267655743dee97b8a670f9f53"},
+    {32, 1, "13bacfb85b48a1223c595f8c1e7e82cb"},
+    {32, 64, "f1efa90d2547036841ecd3627fafbc36"},
+    {32, 65, "811ff8686d23a435ecbd0bdafcd27b1b"},
+    {32, 255, "cd075928ab7e6883e697fe7fd3ac43ee"},
+    {1, SIZE_MAX, "b0b50abcc8035f261e99bc69470f14d3"},
+    {16, SIZE_MAX, "75296c2d2c0f51210b383f386bc8b1ff"},
+};
+
+static void check_blake2s_row(const struct blake2s_row *row)
+{
+    uint8_t bytes[255], got[32], expected[32];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)i;
+    const uint8_t *message = row->size == SIZE_MAX ? (const uint8_t *)"abc" : bytes;
+    size_t size = row->size == SIZE_MAX ? 3 : row->size;
+    size_t out_size = unhex(expected, row->expected);
+    for (size_t cut = 0; cut <= size; cut++) {
+        struct crypto_span parts[3];
+        split(parts, message, size, cut);
+        crypto_real.blake2s(got, out_size, row->key_size > 0 ? bytes : NULL, row->key_size, parts,
+                            3);
+        assert_memory_equal(got, expected, out_size);
+    }
+}
+
+/* Upwards and downwards, so that a size or a key that stayed from the last call would show. */
+static void test_blake2s(void **state)
+{
+    (void)state;
+    enum { COUNT = sizeof blake2s_rows / sizeof blake2s_rows[0] };
+    for (size_t i = 0; i < COUNT; i++)
+        check_blake2s_row(&blake2s_rows[i]);
+    for (size_t i = COUNT; i-- > 0;)
+        check_blake2s_row(&blake2s_rows[i]);
+    crypto_thread_end();
+}
+
 static void test_equal_and_wipe(void **state)
 {
     (void)state;
@@ -235,7 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hashes),    cmocka_unit_test(test_hmacs),
         cmocka_unit_test(test_empty_key), cmocka_unit_test(test_equal_and_wipe),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_threads),   cmocka_unit_test(test_blake2s),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

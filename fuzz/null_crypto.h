@@ -1,6 +1,6 @@
 /*
- * Cryptography for fuzzing that anything passes whose MAC bytes are zero, so that a fuzzer gets
- * behind it.
+ * Cryptography for fuzzing that lets everything pass whose MAC bytes are zero, so that a fuzzer
+ * gets behind it.
  */
 #ifndef WARREN_FUZZ_NULL_CRYPTO_H
 #define WARREN_FUZZ_NULL_CRYPTO_H
@@ -8,8 +8,10 @@
 #include "core/base/crypto.h"
 
 /*
- * Every hash and MAC is all zero bytes. Each operation still reads all that it is given, so that a
- * wrong span is caught by the sanitizer. Deterministic; no use for anything but fuzzing.
+ * Every hash, MAC, tag and signature is all zero bytes. Sealing copies and opening accepts any tag;
+ * every signature is good. A public key is its private one, and a shared secret the exclusive or of
+ * the two keys, the same from both sides. Each operation still reads all that it is given, so that
+ * a wrong span is caught by the sanitizer. Deterministic; no use for anything but fuzzing.
  */
 extern const struct crypto crypto_null;
 
