@@ -7,7 +7,7 @@
 
 enum {
     HOME_PORT = 51941,
-    PEER_PORT = 50000, /* stands for any port that a peer may be seen with */
+    PEER_PORT = 50000,   /* stands for any port that a peer may be seen with */
     CLIENT_PORT = 51940, /* stands for a client's own; rules rarely name it */
     FILTERS_MAX = 2 * ORACLE_LAYERS_MAX,
 };
@@ -90,14 +90,15 @@ static void add_firewall(struct effect *effect, const struct firewall_config *fi
         passage(firewall, FIREWALL_INBOUND, server_port) == PASSAGE_DENIED)
         effect->registers = false;
     enum passage in = passage(firewall, FIREWALL_INBOUND, PEER_PORT);
-    if (in == PASSAGE_DENIED ||
-        passage(firewall, FIREWALL_OUTBOUND, PEER_PORT) == PASSAGE_DENIED)
+    if (in == PASSAGE_DENIED || passage(firewall, FIREWALL_OUTBOUND, PEER_PORT) == PASSAGE_DENIED)
         effect->open = false;
     if (in == PASSAGE_BY_STATE)
         add_filter(effect, firewall->filtering, effect->mapping);
 }
 
-/* One-to-one is endpoint-independent, and so is every mapping that keeps the port by overloading. */
+/*
+ * One-to-one is endpoint-independent, and so is every mapping that keeps the port by overloading.
+ */
 static uint8_t mapping_of(const struct nat_config *nat)
 {
     return nat->one_to_one || nat->ports == NAT_PORTS_OVERLOADED ? NAT_MAPPING_EIM : nat->mapping;
@@ -194,8 +195,8 @@ static enum reach reach_gain(const struct effect *x, const struct effect *y)
     bool shared = x->scope == NAT_SCOPE_ENDPOINT;
     bool pin = x->session == NAT_SESSION_PIN;
     if (y->mapping != NAT_MAPPING_EIM) {
-        bool heard = x->filtering == NAT_FILTERING_EIF ||
-                     (x->filtering == NAT_FILTERING_ADF && shared);
+        bool heard =
+            x->filtering == NAT_FILTERING_EIF || (x->filtering == NAT_FILTERING_ADF && shared);
         return heard ? REACH_ALWAYS : REACH_NEVER;
     }
     if (x->filtering == NAT_FILTERING_EIF)
@@ -298,10 +299,10 @@ static bool is_public(const struct effect *effect)
 enum { PORTS = 6 };
 
 struct flow {
-    uint64_t from_ns;    /* when its first packet leaves; ORACLE_NEVER: no flow */
-    uint64_t until_ns;   /* no packet leaves at or after that */
-    uint64_t heard_ns;   /* when the first packet is admitted at the other side */
-    bool arrived;        /* the first packet has been judged by a NAT that has the trap */
+    uint64_t from_ns;  /* when its first packet leaves; ORACLE_NEVER: no flow */
+    uint64_t until_ns; /* no packet leaves at or after that */
+    uint64_t heard_ns; /* when the first packet is admitted at the other side */
+    bool arrived;      /* the first packet has been judged by a NAT that has the trap */
 };
 
 struct flood_side {
@@ -309,11 +310,11 @@ struct flood_side {
     struct flow flows[PORTS][PORTS]; /* from own port to the other's port */
     uint64_t known_ns[PORTS];        /* when it knows the other's port */
     bool sending[PORTS];
-    bool bound[PORTS];               /* replies to this port leave by the session's mapping */
-    uint8_t path[PORTS];             /* which is this one */
-    bool spoilt[PORTS];              /* the trap: port 0 is lost for the other's port */
-    uint64_t heard_ns;               /* the first packet from the other */
-    bool silent;                     /* does not send before it is heard */
+    bool bound[PORTS];   /* replies to this port leave by the session's mapping */
+    uint8_t path[PORTS]; /* which is this one */
+    bool spoilt[PORTS];  /* the trap: port 0 is lost for the other's port */
+    uint64_t heard_ns;   /* the first packet from the other */
+    bool silent;         /* does not send before it is heard */
 };
 
 struct flood {
@@ -436,9 +437,9 @@ static void hear(struct flood *flood, const struct next *next)
     flood->side[1 - next->side].flows[next->other][next->own].heard_ns = next->time_ns;
     if (next->time_ns < side->heard_ns)
         side->heard_ns = next->time_ns;
-    bool binds = side->effect->mapping != NAT_MAPPING_EIM &&
-                 (session == NAT_SESSION_PIN ||
-                  (session == NAT_SESSION_FIRST && !side->bound[next->other]));
+    bool binds =
+        side->effect->mapping != NAT_MAPPING_EIM &&
+        (session == NAT_SESSION_PIN || (session == NAT_SESSION_FIRST && !side->bound[next->other]));
     if (binds) {
         /* A flow by the mapping rule ends; flows of several pinned mappings go on side by side,
          * since the other keeps coming in by all of them. */

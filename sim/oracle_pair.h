@@ -32,8 +32,9 @@ struct oracle_side {
 
 struct oracle_pair {
     struct oracle_side side[2]; /* ORACLE_CALLER, ORACLE_CALLEE */
-    uint32_t shared;      /* so many outermost layers are the same routers for both; not above either count */
-    bool same_lan;        /* they reach each other by their own addresses, through none of the layers */
+    uint32_t
+        shared; /* so many outermost layers are the same routers for both; not above either count */
+    bool same_lan; /* they reach each other by their own addresses, through none of the layers */
     uint16_t server_port; /* UDP port of their homes, which firewalls may name; 0: 51941 */
     uint64_t delay_ns[2]; /* one way between each side and its home */
     uint64_t peer_ns;     /* one way between the sides, by the direct path that there would be */
@@ -113,7 +114,8 @@ struct oracle_pair_says oracle_pair(const struct oracle_pair *pair);
  * such as its number; ORACLE_NEVER for what did not happen.
  */
 struct oracle_pair_seen {
-    uint64_t left[2];    /* a side's first packet to the address that the other registered with left its NAT */
+    uint64_t
+        left[2]; /* a side's first packet to the address that the other registered with left its NAT */
     uint64_t arrived[2]; /* a packet from the other first arrived at this side's NAT, for the
                             address that this side registered with */
 };
