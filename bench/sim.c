@@ -46,8 +46,8 @@ static uint32_t add_side(struct net *net, uint32_t number, char side, const stru
     char name[32];
     (void)snprintf(name, sizeof name, "home%c%" PRIu32, side, number);
     struct net_router home = {.nat = nat};
-    home.up.latency_ns = 10 * MILLISECOND_NS + number * 7;
-    home.down.latency_ns = 10 * MILLISECOND_NS + number * 7;
+    home.up.latency_ns = 10 * MILLISECOND_NS + (uint64_t)number * 7;
+    home.down.latency_ns = 10 * MILLISECOND_NS + (uint64_t)number * 7;
     uint32_t router = net_add_router(net, name, &home);
     (void)snprintf(name, sizeof name, "host%c%" PRIu32, side, number);
     uint32_t host = net_add_host(net, name, &(struct net_host){.behind = router});
@@ -117,7 +117,7 @@ static double measure_heap(uint32_t pending)
         engine_init(&engine);
         engine_set_nodes(&engine, pending);
         for (uint32_t i = 0; i < pending; i++)
-            engine_schedule(&engine, i * 7, ENGINE_DELIVERY, i, 0, i);
+            engine_schedule(&engine, (uint64_t)i * 7, ENGINE_DELIVERY, i, 0, i);
         uint64_t start_ns = processor_ns();
         for (uint32_t i = 0; i < DATAGRAMS; i++) {
             struct engine_event event;
@@ -136,11 +136,10 @@ static double measure_heap(uint32_t pending)
 /* Whole and linear part of the binary logarithm, near enough to compare growth by. */
 static double binary_logarithm(uint32_t n)
 {
-    double result = 0;
-    double x = n;
-    for (; x >= 2; x /= 2)
-        result++;
-    return result + (x - 1);
+    uint32_t whole = 0;
+    while (n >> whole >= 2)
+        whole++;
+    return whole + (double)n / (double)(1u << whole) - 1;
 }
 
 int main(void)

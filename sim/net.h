@@ -161,7 +161,7 @@ struct net_router {
 };
 
 /* The new place. Names are unique, not empty, and made of letters, digits, '-', '_' and '.'. */
-uint32_t net_add_router(struct net *net, const char *name, const struct net_router *router);
+uint32_t net_add_router(struct net *net, const char *name, const struct net_router *config);
 
 /*
  * A host. All zero, with `behind` NET_INTERNET, is a plain host with one public address in each
@@ -177,10 +177,10 @@ struct net_host {
     const struct node_limits *limits; /* NULL: a plain host */
 };
 
-uint32_t net_add_host(struct net *net, const char *name, const struct net_host *host);
+uint32_t net_add_host(struct net *net, const char *name, const struct net_host *config);
 /* One more interface, which is the default route after those before it; its number on the host.
    Uses net_host's link and address fields. */
-uint32_t net_add_interface(struct net *net, uint32_t host, const struct net_host *interface);
+uint32_t net_add_interface(struct net *net, uint32_t place, const struct net_host *config);
 
 /* ---- Finding --------------------------------------------------------------------------------- */
 
@@ -214,7 +214,7 @@ struct node *net_node(struct net *net, uint32_t host);
 /* The drive of the host's node: give it a tape before anything runs. */
 struct drive *net_drive(struct net *net, uint32_t host);
 /* The seed of the host's node, from the root seed and the name. */
-void net_node_seed(const struct net *net, uint32_t host, uint8_t seed[static RANDOM_SEED_SIZE]);
+void net_node_seed(const struct net *net, uint32_t place, uint8_t seed[static RANDOM_SEED_SIZE]);
 
 /* ---- The timeline ---------------------------------------------------------------------------- */
 
@@ -303,7 +303,7 @@ typedef void net_receive(void *context, struct net *net, uint32_t host, const st
 typedef void net_icmp(void *context, struct net *net, uint32_t host, const struct node_in_icmp *in);
 
 /* Opens a port in both families; 0: an ephemeral one. Returns it, or 0 when it is taken. */
-uint16_t net_open(struct net *net, uint32_t host, uint16_t port, net_receive *receive,
+uint16_t net_open(struct net *net, uint32_t place, uint16_t port, net_receive *receive,
                   net_icmp *icmp, void *context);
 void net_close(struct net *net, uint32_t host, uint16_t port);
 

@@ -114,10 +114,10 @@ struct oracle_pair_says oracle_pair(const struct oracle_pair *pair);
  * such as its number; ORACLE_NEVER for what did not happen.
  */
 struct oracle_pair_seen {
-    uint64_t
-        left[2]; /* a side's first packet to the address that the other registered with left its NAT */
-    uint64_t arrived[2]; /* a packet from the other first arrived at this side's NAT, for the
-                            address that this side registered with */
+    /* A side's first packet to the address that the other registered with left its NAT. */
+    uint64_t left[2];
+    /* A packet from the other first arrived at this side's NAT, for the address that it registered. */
+    uint64_t arrived[2];
 };
 
 /* Only for the verdict ORACLE_ORDER: whether what was seen makes the pair direct. */

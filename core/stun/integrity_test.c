@@ -198,7 +198,8 @@ static void test_flipped_bits_are_seen_by_each_check(void **state)
     size_t size;
     uint8_t *bytes = from_hex(VECTOR_REQUEST, &size);
     struct stun_message m;
-    for (size_t bit = 0; bit < 8 * 76; bit++) { /* up to MESSAGE-INTEGRITY, which both cover */
+    for (size_t bit = 0; bit < (size_t)8 * 76;
+         bit++) { /* up to MESSAGE-INTEGRITY, which both cover */
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         if (stun_decode(&m, bytes, size) == STUN_OK) {
             assert_false(stun_check_integrity(&m, &crypto_real, (const uint8_t *)VECTOR_PASSWORD,
