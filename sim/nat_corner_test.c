@@ -1,42 +1,13 @@
 /* The NAT where two of its behaviours meet: blocks and pools, sessions and 5-tuples, errors. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <string.h>
 
-#include "sim/nat.h"
-#include "sim/nat_preset.h"
+#include "sim/nat_test.h"
 
-static const uint64_t second_ns = 1000000000;
 static const uint8_t seed[RANDOM_SEED_SIZE] = {5};
-
-static struct addr host(uint8_t number, uint16_t port)
-{
-    return addr_v4(0x0a000000u + number, port);
-}
-
-static struct addr server(uint8_t number, uint16_t port)
-{
-    return addr_v4(0xc6336400u + number, port);
-}
-
-static struct addr external(uint8_t number, uint16_t port)
-{
-    return addr_v4(0xcb007100u + number, port);
-}
 
 static struct nat *make(const struct nat_config *config)
 {
-    struct addr pool[16];
-    for (uint8_t i = 0; i < 16; i++)
-        pool[i] = external((uint8_t)(i + 1), 0);
-    assert_null(nat_config_problem(config));
-    struct nat *nat = nat_create(config, pool, config->pool, seed, "corner", 6);
-    assert_non_null(nat);
-    return nat;
+    return make_seeded(config, seed, "corner");
 }
 
 static struct nat_config preset(const char *name)
@@ -52,24 +23,6 @@ static enum nat_verdict try_out(struct nat *nat, uint64_t now_ns, struct addr fr
     enum nat_verdict verdict = nat_outbound(nat, now_ns, &packet);
     *mapped = packet.source;
     return verdict;
-}
-
-static struct addr out(struct nat *nat, uint64_t now_ns, struct addr from, struct addr to)
-{
-    struct addr mapped;
-    assert_int_equal(try_out(nat, now_ns, from, to, &mapped), NAT_PASS);
-    return mapped;
-}
-
-static enum nat_verdict in(struct nat *nat, uint64_t now_ns, struct addr from, struct addr to)
-{
-    struct nat_packet packet = {.protocol = NAT_UDP, .source = from, .destination = to};
-    return nat_inbound(nat, now_ns, &packet);
-}
-
-static bool same(struct addr a, struct addr b)
-{
-    return addr_equal(&a, &b);
 }
 
 /* Blocks. */

@@ -2,77 +2,13 @@
  * The NAT against RFC 7857's updates of the requirements: one test each, by section. Each shows
  * that the compliant NAT complies, and that one configured otherwise is seen to differ.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "sim/nat_test.h"
 
-#include <cmocka.h>
-
-#include "sim/nat.h"
-#include "sim/nat_preset.h"
-
-static const uint64_t second_ns = 1000000000;
 static const uint8_t seed[RANDOM_SEED_SIZE] = {1, 2, 3};
-
-/* 10.0.0.n, 198.51.100.n, and the external addresses 203.0.113.n. */
-static struct addr host(uint8_t number, uint16_t port)
-{
-    return addr_v4(0x0a000000u + number, port);
-}
-
-static struct addr server(uint8_t number, uint16_t port)
-{
-    return addr_v4(0xc6336400u + number, port);
-}
-
-static struct addr external(uint8_t number, uint16_t port)
-{
-    return addr_v4(0xcb007100u + number, port);
-}
 
 static struct nat *make(const struct nat_config *config)
 {
-    struct addr pool[16];
-    for (uint8_t i = 0; i < 16; i++)
-        pool[i] = external((uint8_t)(i + 1), 0);
-    assert_null(nat_config_problem(config));
-    assert_true(config->pool <= 16);
-    struct nat *nat = nat_create(config, pool, config->pool, seed, "rfc", 3);
-    assert_non_null(nat);
-    return nat;
-}
-
-static enum nat_verdict out_by(struct nat *nat, uint64_t now_ns, uint8_t protocol,
-                               uint8_t tcp_flags, struct addr from, struct addr to,
-                               struct addr *mapped)
-{
-    struct nat_packet packet = {
-        .protocol = protocol, .tcp_flags = tcp_flags, .source = from, .destination = to};
-    enum nat_verdict verdict = nat_outbound(nat, now_ns, &packet);
-    *mapped = packet.source;
-    return verdict;
-}
-
-/* A UDP packet that must go out; where it came out. */
-static struct addr out(struct nat *nat, uint64_t now_ns, struct addr from, struct addr to)
-{
-    struct addr mapped;
-    assert_int_equal(out_by(nat, now_ns, NAT_UDP, 0, from, to, &mapped), NAT_PASS);
-    return mapped;
-}
-
-static enum nat_verdict in_by(struct nat *nat, uint64_t now_ns, uint8_t protocol, uint8_t tcp_flags,
-                              struct addr from, struct addr to)
-{
-    struct nat_packet packet = {
-        .protocol = protocol, .tcp_flags = tcp_flags, .source = from, .destination = to};
-    return nat_inbound(nat, now_ns, &packet);
-}
-
-static enum nat_verdict in(struct nat *nat, uint64_t now_ns, struct addr from, struct addr to)
-{
-    return in_by(nat, now_ns, NAT_UDP, 0, from, to);
+    return make_seeded(config, seed, "rfc");
 }
 
 /* The open and the closing of a TCP connection have their own, shorter timeout. */

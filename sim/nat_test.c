@@ -1,43 +1,14 @@
 /* The NAT's mechanics: sessions, tables when full, poisoning, addresses, errors, determinism. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/nat.h"
-#include "sim/nat_preset.h"
+#include "sim/nat_test.h"
 
-static const uint64_t second_ns = 1000000000;
 static const uint8_t seed[RANDOM_SEED_SIZE] = {9};
-
-static struct addr host(uint8_t number, uint16_t port)
-{
-    return addr_v4(0x0a000000u + number, port);
-}
-
-static struct addr server(uint8_t number, uint16_t port)
-{
-    return addr_v4(0xc6336400u + number, port);
-}
-
-static struct addr external(uint8_t number, uint16_t port)
-{
-    return addr_v4(0xcb007100u + number, port);
-}
 
 static struct nat *make(const struct nat_config *config)
 {
-    struct addr pool[16];
-    for (uint8_t i = 0; i < 16; i++)
-        pool[i] = external((uint8_t)(i + 1), 0);
-    assert_null(nat_config_problem(config));
-    struct nat *nat = nat_create(config, pool, config->pool, seed, "test", 4);
-    assert_non_null(nat);
-    return nat;
+    return make_seeded(config, seed, "test");
 }
 
 static struct nat *make_preset(const char *name)
@@ -45,13 +16,6 @@ static struct nat *make_preset(const char *name)
     assert_non_null(nat_preset_find(name));
     struct nat_config config = nat_preset_config(nat_preset_find(name));
     return make(&config);
-}
-
-static struct addr out(struct nat *nat, uint64_t now_ns, struct addr from, struct addr to)
-{
-    struct nat_packet packet = {.protocol = NAT_UDP, .source = from, .destination = to};
-    assert_int_equal(nat_outbound(nat, now_ns, &packet), NAT_PASS);
-    return packet.source;
 }
 
 static enum nat_verdict try_out(struct nat *nat, uint64_t now_ns, struct addr from, struct addr to)
@@ -64,21 +28,6 @@ static enum nat_verdict try_out(struct nat *nat, uint64_t now_ns, struct addr fr
         assert_true(addr_equal(&packet.destination, &before.destination));
     }
     return verdict;
-}
-
-static enum nat_verdict in(struct nat *nat, uint64_t now_ns, struct addr from, struct addr to)
-{
-    struct nat_packet packet = {.protocol = NAT_UDP, .source = from, .destination = to};
-    enum nat_verdict verdict = nat_inbound(nat, now_ns, &packet);
-    assert_true(addr_equal(&packet.source, &from));
-    if (verdict != NAT_PASS)
-        assert_true(addr_equal(&packet.destination, &to));
-    return verdict;
-}
-
-static bool same(struct addr a, struct addr b)
-{
-    return addr_equal(&a, &b);
 }
 
 /* Session models, rule by rule; the NAT is symmetric with an open filter. */
