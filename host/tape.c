@@ -9,7 +9,6 @@
 static const uint8_t magic[8] = {'W', 'A', 'R', 'R', 'E', 'N', 'T', 'P'};
 
 enum {
-    ADDR_SIZE = 19,
     START_SIZE = 5 * 4 + RANDOM_SEED_SIZE,
     END_SIZE = 16,
     INPUT_FIELDS_MAX = 160, /* of any input, without a datagram's bytes */
