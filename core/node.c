@@ -7,6 +7,12 @@
 #include "core/base/check.h"
 #include "core/base/context.h"
 #include "core/base/pool.h"
+#include "core/bootstrap/self.h"
+#include "core/frame/seal.h"
+#include "core/punch/client.h"
+#include "core/punch/home.h"
+#include "core/punch/path.h"
+#include "core/relay/server.h"
 #include "core/stun/client.h"
 #include "core/stun/discovery.h"
 #include "core/stun/integrity.h"
@@ -36,6 +42,14 @@ struct node {
     struct stun_client client;
     struct stun_server server;
     struct stun_discovery discovery;
+    bool serving_mesh;
+    bool rediscover; /* something has changed since the discovery began */
+    struct self self;
+    struct seal seal;
+    struct client punch_client;
+    struct paths paths;
+    struct home home;
+    struct relay_server relay;
 };
 
 /* "node" and what would make one build's block unreadable to another. */
@@ -49,7 +63,7 @@ enum { PROBES_MAX = 256, PROBE_ROWS = (1 << 24) - 1 };
 
 /* Where each part of the block begins. */
 struct layout {
-    size_t timers, outbox, probes, client, server, total;
+    size_t timers, outbox, probes, client, server, seal, paths, home, relay, total;
 };
 
 static size_t place(size_t *total, size_t size)
@@ -59,19 +73,32 @@ static size_t place(size_t *total, size_t size)
     return at;
 }
 
+/* Each record that may wait for a time has a timer of its own. */
+static uint32_t timers_of(const struct node_limits *limits)
+{
+    return limits->stun_transactions + limits->sessions + limits->clients + limits->servers +
+           limits->pairs + limits->paths + 1;
+}
+
 static struct layout layout_of(const struct node_limits *limits)
 {
     check(limits->stun_probes >= STUN_PROBES && limits->stun_probes <= PROBES_MAX);
     check(limits->outputs >= NODE_OUTPUTS_MIN);
     check(limits->stun_transactions > 0 && limits->stun_sources > 0);
+    check(limits->sessions > 0 && limits->unproven > 0 && limits->servers > 0);
+    check(limits->clients > 0 && limits->locations > 0 && limits->pairs > 0 && limits->paths > 0);
     struct layout layout = {0};
     size_t total = 0;
     place(&total, sizeof(struct node));
-    layout.timers = place(&total, timers_bytes(limits->stun_transactions));
+    layout.timers = place(&total, timers_bytes(timers_of(limits)));
     layout.outbox = place(&total, outbox_bytes(limits->outputs, limits->output_bytes));
     layout.probes = place(&total, pool_bytes(limits->stun_probes, sizeof(struct probe)));
     layout.client = place(&total, stun_client_bytes(limits->stun_transactions));
     layout.server = place(&total, stun_server_bytes(limits->stun_sources));
+    layout.seal = place(&total, seal_bytes(limits->sessions, limits->unproven));
+    layout.paths = place(&total, paths_bytes(limits->paths));
+    layout.home = place(&total, home_bytes(limits->clients, limits->servers, limits->locations));
+    layout.relay = place(&total, relay_server_bytes(limits->pairs, limits->clients));
     layout.total = total;
     return layout;
 }
@@ -104,13 +131,20 @@ struct node *node_init(void *memory, size_t size, const struct node_limits *limi
     node->env = env;
     node->limits = *limits;
     random_secret_init(&node->secret, seed);
-    timers_init(&node->timers, block + layout.timers, limits->stun_transactions);
+    timers_init(&node->timers, block + layout.timers, timers_of(limits));
     outbox_init(&node->outbox, block + layout.outbox, limits->outputs, limits->output_bytes);
     pool_init(&node->probes, block + layout.probes, limits->stun_probes, sizeof(struct probe));
     stun_client_init(&node->client, block + layout.client, limits->stun_transactions,
                      draw_hash_key(&node->secret));
     stun_server_init(&node->server, block + layout.server, limits->stun_sources,
                      draw_hash_key(&node->secret));
+    seal_init(&node->seal, block + layout.seal, limits->sessions, limits->unproven, &node->secret);
+    client_init(&node->punch_client, &node->secret);
+    paths_init(&node->paths, block + layout.paths, limits->paths, &node->secret);
+    home_init(&node->home, block + layout.home, limits->clients, limits->servers, limits->locations,
+              &node->secret);
+    relay_server_init(&node->relay, block + layout.relay, limits->pairs, limits->clients,
+                      &node->secret);
     return node;
 }
 
@@ -175,6 +209,74 @@ static void probes_close(struct node *node, const struct context *cx)
     }
 }
 
+/* ---- Who works with whom ---------------------------------------------------------------------- */
+
+static struct path_tools path_tools_of(struct node *node, const struct context *cx)
+{
+    return (struct path_tools){
+        .tools = {.cx = cx, .self = &node->self, .seal = &node->seal},
+        .client = &node->punch_client,
+    };
+}
+
+static struct home_tools home_tools_of(struct node *node, const struct context *cx)
+{
+    return (struct home_tools){
+        .cx = cx, .self = &node->self, .seal = &node->seal, .relay = &node->relay};
+}
+
+static void discover(struct node *node, const struct context *cx,
+                     const struct node_in_discover *discover)
+{
+    uint32_t sockets[STUN_PROBES];
+    for (unsigned i = 0; i < STUN_PROBES; i++)
+        probe_open(node, cx, discover->servers[0].family, &sockets[i]);
+    stun_discovery_start(&node->discovery, &node->client, cx, discover, sockets);
+}
+
+/* A client finds out what it is behind, through its servers, the home first. */
+static void discover_own(struct node *node, const struct context *cx)
+{
+    const struct client *client = &node->punch_client;
+    struct node_in_discover command = {0};
+    for (uint8_t i = 0; i <= client->server_count; i++) {
+        uint8_t index = i == 0 ? client->home : (uint8_t)(i - 1);
+        if (index == CLIENT_NONE || (i > 0 && index == client->home))
+            continue;
+        const struct addr *stun = &client->servers[index].stun;
+        if (command.count < NODE_DISCOVER_SERVERS && stun->family != ADDR_NONE &&
+            (command.count == 0 || stun->family == command.servers[0].family))
+            command.servers[command.count++] = *stun;
+    }
+    node->rediscover = node->discovery.running;
+    if (command.count > 0 && !node->discovery.running)
+        discover(node, cx, &command);
+}
+
+static void discovered(struct node *node, const struct context *cx)
+{
+    struct path_tools tools = path_tools_of(node, cx);
+    struct stun_behaviour behaviour =
+        stun_discovery_result(&node->discovery, &node->client, cx->now_ns);
+    struct reason_side side = reason_side_of(&behaviour);
+    client_side(tools.client, &tools.tools, &side);
+    path_side(&node->paths, &tools);
+    if (node->rediscover)
+        discover_own(node, cx);
+}
+
+/* What a client has heard from its servers concerns its paths. */
+static void tell_paths(struct node *node, const struct context *cx, const struct client_news *news)
+{
+    struct path_tools tools = path_tools_of(node, cx);
+    if (news->call != NULL)
+        path_message(&node->paths, &tools, news->server, news->call);
+    if (news->home || news->moved)
+        path_call_all(&node->paths, &tools);
+    if (news->moved || (news->home && node->punch_client.side.nat == STUN_NAT_BLOCKED))
+        discover_own(node, cx);
+}
+
 /* ---- Inputs ---------------------------------------------------------------------------------- */
 
 static void input_outcome(struct node *node, const struct context *cx,
@@ -182,8 +284,10 @@ static void input_outcome(struct node *node, const struct context *cx,
 {
     if (outcome->result == STUN_RESULT_NONE)
         return;
-    if (stun_discovery_outcome(&node->discovery, &node->client, cx, outcome))
+    if (stun_discovery_outcome(&node->discovery, &node->client, cx, outcome)) {
         probes_close(node, cx);
+        discovered(node, cx);
+    }
 }
 
 static void drop(const struct context *cx, enum trace_kind kind,
@@ -226,8 +330,71 @@ static bool socket_is_ours(struct node *node, uint32_t socket)
         return serving->count > 0;
     if (socket == NODE_SOCKET_STUN_ALTERNATE)
         return serving->count > 0 && serving->alternate_port != 0;
+    if (socket == NODE_SOCKET_PUNCH || socket == NODE_SOCKET_RELAY)
+        return node->serving_mesh;
+    if (socket == NODE_SOCKET_TRAFFIC)
+        return node->punch_client.running;
     const struct probe *probe = probe_by_socket(node, socket, &handle);
     return probe != NULL && probe->open;
+}
+
+/* A frame that belongs to a session: whoever keeps that session is told what came of it. */
+static void input_session(struct node *node, const struct context *cx,
+                          const struct node_in_datagram *datagram, const struct frame *frame)
+{
+    struct seal_event event = seal_input(&node->seal, cx, datagram, frame);
+    if (event.kind == SEAL_NOTHING)
+        return;
+    if (datagram->socket == NODE_SOCKET_TRAFFIC) {
+        struct path_tools tools = path_tools_of(node, cx);
+        struct punch_message message;
+        struct client_news news = client_event(tools.client, &tools.tools, &event, &message);
+        tell_paths(node, cx, &news);
+    } else {
+        struct home_tools tools = home_tools_of(node, cx);
+        home_event(&node->home, &tools, &event);
+    }
+}
+
+static void input_frame(struct node *node, const struct context *cx,
+                        const struct node_in_datagram *datagram)
+{
+    struct frame frame;
+    enum frame_error error = frame_decode(&frame, datagram->bytes, datagram->size);
+    if (error != FRAME_OK) {
+        drop(cx, TRACE_FRAME_MALFORMED, datagram, error);
+        return;
+    }
+    bool client = datagram->socket == NODE_SOCKET_TRAFFIC;
+    struct path_tools tools = path_tools_of(node, cx);
+    if (frame.type == FRAME_DATA && client)
+        path_data(&node->paths, &tools, datagram, &frame);
+    else if (frame.type == FRAME_DATA)
+        relay_data(&node->relay, cx, datagram, &frame);
+    else if (frame.type == FRAME_PROBE && client)
+        path_probe(&node->paths, &tools, datagram, &frame);
+    else if (frame.type == FRAME_PROBE || (frame.type == FRAME_HELLO && client))
+        drop(cx, TRACE_FRAME_UNEXPECTED, datagram, frame.type); /* nobody opens these with us */
+    else
+        input_session(node, cx, datagram, &frame);
+}
+
+/* The first byte decides (RFC 7983); what is of no protocol may be a peer's opaque datagram. */
+static void input_one(struct node *node, const struct context *cx,
+                      const struct node_in_datagram *datagram)
+{
+    bool stun_only = datagram->socket != NODE_SOCKET_PUNCH &&
+                     datagram->socket != NODE_SOCKET_RELAY &&
+                     datagram->socket != NODE_SOCKET_TRAFFIC;
+    bool is_stun = stun_is_message(datagram->bytes, datagram->size);
+    struct path_tools tools = path_tools_of(node, cx);
+    if (stun_only && is_stun)
+        input_stun(node, cx, datagram);
+    else if (!stun_only && frame_is_ours(datagram->bytes, datagram->size))
+        input_frame(node, cx, datagram);
+    else if (datagram->socket != NODE_SOCKET_TRAFFIC || is_stun ||
+             !path_opaque(&node->paths, &tools, datagram))
+        drop(cx, TRACE_INPUT_FOREIGN, datagram, datagram->size);
 }
 
 static void input_datagram(struct node *node, const struct context *cx,
@@ -250,11 +417,7 @@ static void input_datagram(struct node *node, const struct context *cx,
         datagram.bytes = train->bytes + at;
         datagram.size = train->size - at < segment ? train->size - at : segment;
         datagram.segment = 0;
-        /* The first byte decides; STUN is the one protocol so far. */
-        if (stun_is_message(datagram.bytes, datagram.size))
-            input_stun(node, cx, &datagram);
-        else
-            drop(cx, TRACE_INPUT_FOREIGN, &datagram, datagram.size);
+        input_one(node, cx, &datagram);
         at += datagram.size;
     } while (at < train->size);
 }
@@ -299,8 +462,10 @@ static void input_socket(struct node *node, const struct context *cx,
             result.error = NODE_ERROR_ADDRESS;
         pool_give(&node->probes, handle); /* there is nothing to close */
     }
-    if (stun_discovery_socket(&node->discovery, &node->client, cx, &result))
+    if (stun_discovery_socket(&node->discovery, &node->client, cx, &result)) {
         probes_close(node, cx);
+        discovered(node, cx);
+    }
 }
 
 static void command_invalid(const struct context *cx, enum node_in_kind kind)
@@ -322,24 +487,166 @@ static void input_serve_stun(struct node *node, const struct context *cx,
 }
 
 static void input_discover(struct node *node, const struct context *cx,
-                           const struct node_in_discover *discover)
+                           const struct node_in_discover *command)
 {
-    bool valid = discover->count >= 1 && discover->count <= NODE_DISCOVER_SERVERS;
-    for (uint32_t i = 0; valid && i < discover->count; i++) {
-        const struct addr *server = &discover->servers[i];
+    bool valid = command->count >= 1 && command->count <= NODE_DISCOVER_SERVERS;
+    for (uint32_t i = 0; valid && i < command->count; i++) {
+        const struct addr *server = &command->servers[i];
         valid = addr_is_unicast(server) && server->port != 0 &&
-                server->family == discover->servers[0].family;
+                server->family == command->servers[0].family;
     }
     if (!valid) {
         command_invalid(cx, NODE_IN_DISCOVER);
         return;
     }
-    if (node->discovery.running)
+    if (!node->discovery.running)
+        discover(node, cx, command);
+}
+
+static void input_identity(struct node *node, const struct context *cx,
+                           const struct node_in_identity *in)
+{
+    if (node->self.ready) {
+        command_invalid(cx, NODE_IN_IDENTITY);
         return;
-    uint32_t sockets[STUN_PROBES];
-    for (unsigned i = 0; i < STUN_PROBES; i++)
-        probe_open(node, cx, discover->servers[0].family, &sockets[i]);
-    stun_discovery_start(&node->discovery, &node->client, cx, discover, sockets);
+    }
+    enum identity_error error = self_set(&node->self, cx->crypto, cx->now_ns, in);
+    if (error != IDENTITY_OK) {
+        context_trace(cx, TRACE_IDENTITY_REFUSED, (struct trace_record){.number = error});
+        return;
+    }
+    seal_configure(&node->seal, cx->crypto, node->self.tunnel_key, node->self.introduction,
+                   node->self.introduction_size);
+}
+
+static struct addr record_endpoint(const struct server_record *record, uint8_t role)
+{
+    for (unsigned i = 0; i < record->endpoint_count; i++)
+        if (record->endpoints[i].role == role)
+            return record->endpoints[i].addr;
+    return (struct addr){0};
+}
+
+static void input_server(struct node *node, const struct context *cx,
+                         const struct node_in_server *in)
+{
+    struct certificate certificate;
+    struct server_record record;
+    enum identity_error error =
+        certificate_decode(&certificate, in->certificate, in->certificate_size);
+    if (error == IDENTITY_OK)
+        error = server_record_decode(&record, in->record, in->record_size);
+    if (error == IDENTITY_OK) {
+        struct identity_trust trust = self_trust(&node->self, cx->now_ns);
+        error = server_record_verify(&record, &certificate, cx->crypto, &trust);
+    }
+    if (error != IDENTITY_OK || !node->self.ready) {
+        context_trace(cx, TRACE_IDENTITY_REFUSED, (struct trace_record){.number = error});
+        return;
+    }
+    struct member member = {.server = true, .name = certificate.name, .roles = certificate.roles};
+    memcpy(member.identity, certificate.identity, sizeof member.identity);
+    memcpy(member.tunnel_key, certificate.tunnel_key, sizeof member.tunnel_key);
+    if (memcmp(member.identity, node->self.identity, sizeof member.identity) == 0)
+        return;
+    struct addr relay = record_endpoint(&record, ENDPOINT_RELAY);
+    struct path_tools tools = path_tools_of(node, cx);
+    struct home_tools home = home_tools_of(node, cx);
+    if (node->self.server)
+        home_know_server(&node->home, &home, &member, &relay);
+    else
+        client_know_server(tools.client, &tools.tools, &member, &record);
+}
+
+static void input_serve_mesh(struct node *node, const struct context *cx,
+                             const struct node_in_serve_mesh *serve)
+{
+    bool serving = serve->punch_port != 0;
+    if ((serving && !(node->self.ready && node->self.server)) ||
+        (serve->relay_port != 0) != serving ||
+        (serving && serve->relay_port == serve->punch_port)) {
+        command_invalid(cx, NODE_IN_SERVE_MESH);
+        return;
+    }
+    node->serving_mesh = serving;
+    struct home_tools tools = home_tools_of(node, cx);
+    home_serve(&node->home, &tools, serving);
+}
+
+static void input_network(struct node *node, const struct context *cx,
+                          const struct node_in_network *network)
+{
+    bool valid = network->count <= NODE_ADDRESSES && node->self.ready && !node->self.server &&
+                 (network->count == 0 || network->traffic_port != 0);
+    for (uint32_t i = 0; valid && i < network->count; i++)
+        valid = addr_is_unicast(&network->addresses[i]) && network->addresses[i].port == 0;
+    if (!valid) {
+        command_invalid(cx, NODE_IN_NETWORK);
+        return;
+    }
+    struct path_tools tools = path_tools_of(node, cx);
+    struct client_news news = client_network(tools.client, &tools.tools, network);
+    if (tools.client->running)
+        discover_own(node, cx);
+    tell_paths(node, cx, &news);
+}
+
+static void input_carry(struct node *node, const struct context *cx,
+                        const struct node_in_carry *carry)
+{
+    struct path_tools tools = path_tools_of(node, cx);
+    if (carry->size == 0 || carry->size > NODE_CARRY_MAX ||
+        frame_is_ours(carry->bytes, carry->size) || stun_is_message(carry->bytes, carry->size))
+        command_invalid(cx, NODE_IN_CARRY);
+    else
+        path_carry(&node->paths, &tools, carry);
+}
+
+static void input_connect(struct node *node, const struct context *cx,
+                          const struct node_in_connect *connect)
+{
+    struct path_tools tools = path_tools_of(node, cx);
+    if (!node->self.ready || node->self.server ||
+        memcmp(connect->peer, node->self.identity, sizeof connect->peer) == 0)
+        command_invalid(cx, NODE_IN_CONNECT);
+    else
+        path_connect(&node->paths, &tools, connect->peer);
+}
+
+/* ---- Timers ---------------------------------------------------------------------------------- */
+
+static void fire(struct node *node, const struct context *cx, const struct timer_fired *fired)
+{
+    struct path_tools paths = path_tools_of(node, cx);
+    struct home_tools home = home_tools_of(node, cx);
+    switch (fired->kind) {
+    case TIMER_STUN_TRANSACTION: {
+        struct stun_outcome outcome = stun_client_timer(&node->client, cx, fired->owner);
+        input_outcome(node, cx, &outcome);
+        return;
+    }
+    case TIMER_SEAL_SESSION:
+        seal_timer(&node->seal, cx, fired->owner);
+        return;
+    case TIMER_HOME_CLIENT:
+        home_timer(&node->home, &home, fired->owner);
+        return;
+    case TIMER_HOME_SERVER:
+        home_server_timer(&node->home, &home, fired->owner);
+        return;
+    case TIMER_RELAY_PAIR:
+        relay_timer(&node->relay, cx, fired->owner);
+        return;
+    case TIMER_CLIENT: {
+        struct client_news news = client_timer(paths.client, &paths.tools);
+        tell_paths(node, cx, &news);
+        return;
+    }
+    case TIMER_PATH:
+        path_timer(&node->paths, &paths, fired->owner);
+        return;
+    }
+    warren_check_failed("a timer kind that the core knows", __FILE__, __LINE__);
 }
 
 static void input_deadline(struct node *node, const struct context *cx)
@@ -349,11 +656,8 @@ static void input_deadline(struct node *node, const struct context *cx)
      * a nanosecond.
      */
     struct timer_fired fired;
-    while (timers_next(&node->timers, cx->now_ns, &fired)) {
-        check(fired.kind == TIMER_STUN_TRANSACTION);
-        struct stun_outcome outcome = stun_client_timer(&node->client, cx, fired.owner);
-        input_outcome(node, cx, &outcome);
-    }
+    while (timers_next(&node->timers, cx->now_ns, &fired))
+        fire(node, cx, &fired);
 }
 
 void node_input(struct node *node, const struct node_in *in)
@@ -386,6 +690,27 @@ void node_input(struct node *node, const struct node_in *in)
         break;
     case NODE_IN_DISCOVER:
         input_discover(node, &cx, &in->discover);
+        break;
+    case NODE_IN_WALL_CLOCK:
+        self_clock(&node->self, in->now_ns, in->wall_clock.now_s);
+        break;
+    case NODE_IN_IDENTITY:
+        input_identity(node, &cx, &in->identity);
+        break;
+    case NODE_IN_SERVER:
+        input_server(node, &cx, &in->server);
+        break;
+    case NODE_IN_SERVE_MESH:
+        input_serve_mesh(node, &cx, &in->serve_mesh);
+        break;
+    case NODE_IN_NETWORK:
+        input_network(node, &cx, &in->network);
+        break;
+    case NODE_IN_CONNECT:
+        input_connect(node, &cx, &in->connect);
+        break;
+    case NODE_IN_CARRY:
+        input_carry(node, &cx, &in->carry);
         break;
     default:
         warren_check_failed("an input kind that the core knows", __FILE__, __LINE__);

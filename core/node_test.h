@@ -297,6 +297,11 @@ static inline void world_output(void *host, const struct node_out *out)
         world->local_port[out->close] = 0;
         world->open_now--;
         break;
+    case NODE_OUT_HOME:
+    case NODE_OUT_PATH:
+    case NODE_OUT_DELIVER:
+        fail(); /* of a node without an identity */
+        break;
     case NODE_OUT_BEHAVIOUR:
         world->ended++;
         world->behaviour = out->behaviour;

@@ -11,8 +11,8 @@
  *   - drain fully: node_input() after node_output() returned false, never before;
  *   - time is unsigned nanoseconds of a clock that counts through suspend, and never decreases from
  *     input to input;
- *   - bytes in an input belong to the host and are read only during the call; bytes in an output
- *     belong to the node and are good until the next input;
+ *   - bytes in an input belong to the host and stay as they are until the node is drained; bytes in
+ *     an output belong to the node or to the input, and are good until the next input;
  *   - what arrives from outside (datagrams, ICMP) may be anything; a malformed one is dropped,
  *     counted and traced;
  *   - a host that breaks these rules (input before drained, time going back) fails a check and
@@ -30,6 +30,7 @@
 #include "core/base/limits.h"
 #include "core/base/random.h"
 #include "core/base/trace.h"
+#include "core/punch/reason.h"
 #include "core/stun/behaviour.h"
 
 /* No deadline: nothing will happen until the next input. */
@@ -43,6 +44,9 @@
 enum node_socket {
     NODE_SOCKET_STUN = 1, /* STUN server on its primary port, on every address it serves */
     NODE_SOCKET_STUN_ALTERNATE = 2, /* the same on its alternate port (RFC 5780, section 6) */
+    NODE_SOCKET_PUNCH = 3,   /* server: registration, rendezvous and relaying for clients */
+    NODE_SOCKET_RELAY = 4,   /* server: the same between servers */
+    NODE_SOCKET_TRAFFIC = 5, /* client: everything that is not a discovery leaves from here */
     NODE_SOCKET_PROBE = 256,
 };
 
@@ -56,6 +60,13 @@ enum node_in_kind {
     NODE_IN_SOCKET = 5,     /* a probe socket was opened, or refused */
     NODE_IN_SERVE_STUN = 6, /* command: serve STUN on these addresses, or no longer */
     NODE_IN_DISCOVER = 7, /* command: find out how the NAT in front behaves; joins one under way */
+    NODE_IN_WALL_CLOCK = 8,  /* what the wall clock says */
+    NODE_IN_IDENTITY = 9,    /* command: be this node, of this mesh */
+    NODE_IN_SERVER = 10,     /* a server of the mesh, and what it says of itself */
+    NODE_IN_SERVE_MESH = 11, /* command: be a home for clients, and relay, or no longer */
+    NODE_IN_NETWORK = 12,    /* the full list of our own addresses, as it is now */
+    NODE_IN_CONNECT = 13,    /* command: find a path to a peer, and keep it */
+    NODE_IN_CARRY = 14,      /* command: carry a datagram to a peer */
 };
 
 struct node_in_datagram {
@@ -130,6 +141,64 @@ struct node_in_discover {
     uint32_t count;                             /* at least 1 */
 };
 
+struct node_in_wall_clock {
+    uint64_t now_s; /* seconds since 1970; may jump */
+};
+
+/*
+ * Who the node is; core/bootstrap/identity.h has the encodings. With a credential it is a member,
+ * and the certificate is that of the credential's issuer; without one it is the server that the
+ * certificate names. Comes after NODE_IN_WALL_CLOCK. A node takes one identity, once.
+ */
+struct node_in_identity {
+    uint8_t seed[CRYPTO_ED25519_SEED_SIZE]; /* secret */
+    uint8_t tunnel_key[CRYPTO_X25519_SIZE]; /* secret: the X25519 private key */
+    uint8_t root[CRYPTO_ED25519_PUBLIC_SIZE];
+    const uint8_t *certificate;
+    const uint8_t *credential; /* NULL: a server */
+    uint32_t certificate_size;
+    uint32_t credential_size;
+};
+
+/* Comes after NODE_IN_IDENTITY. A later record of the same server replaces the earlier one. */
+struct node_in_server {
+    const uint8_t *certificate;
+    const uint8_t *record;
+    uint32_t certificate_size;
+    uint32_t record_size;
+};
+
+struct node_in_serve_mesh {
+    uint16_t punch_port; /* of NODE_SOCKET_PUNCH; 0: serve no longer */
+    uint16_t relay_port; /* of NODE_SOCKET_RELAY; 0 when punch_port is */
+};
+
+/* Most of our own addresses that count; the host names the best ones first. */
+enum { NODE_ADDRESSES = 8 };
+
+/* A client registers with a home once it has an identity, a server and an address. */
+struct node_in_network {
+    struct addr addresses[NODE_ADDRESSES]; /* ports are 0 */
+    uint32_t count;        /* 0: there is no network */
+    uint16_t traffic_port; /* of NODE_SOCKET_TRAFFIC */
+};
+
+struct node_in_connect {
+    uint8_t peer[CRYPTO_ED25519_PUBLIC_SIZE]; /* its identity */
+};
+
+/*
+ * An opaque datagram, such as one of WireGuard: at most NODE_CARRY_MAX bytes, and its first byte is
+ * neither that of STUN (0 to 3 with a cookie) nor that of a frame, FRAME_FIRST_BYTE. It is lost
+ * when there is no path, or no NODE_IN_CONNECT.
+ */
+enum { NODE_CARRY_MAX = 1452 };
+struct node_in_carry {
+    uint8_t peer[CRYPTO_ED25519_PUBLIC_SIZE];
+    const uint8_t *bytes;
+    uint32_t size;
+};
+
 struct node_in {
     uint64_t now_ns;
     enum node_in_kind kind;
@@ -140,6 +209,13 @@ struct node_in {
         struct node_in_socket socket;
         struct node_in_serve_stun serve_stun;
         struct node_in_discover discover;
+        struct node_in_wall_clock wall_clock;
+        struct node_in_identity identity;
+        struct node_in_server server;
+        struct node_in_serve_mesh serve_mesh;
+        struct node_in_network network;
+        struct node_in_connect connect;
+        struct node_in_carry carry;
     };
 };
 
@@ -149,7 +225,10 @@ enum node_out_kind {
     NODE_OUT_SEND = 1,  /* send a datagram or a train */
     NODE_OUT_OPEN = 2,  /* open a probe socket; answered by NODE_IN_SOCKET */
     NODE_OUT_CLOSE = 3, /* close a probe socket, unless it was refused; then it is heard no more */
-    NODE_OUT_BEHAVIOUR = 4, /* event: a discovery that was commanded has ended */
+    NODE_OUT_BEHAVIOUR = 4, /* event: a discovery has ended */
+    NODE_OUT_HOME = 5,      /* event: registered with a home, or no longer */
+    NODE_OUT_PATH = 6,      /* event: the path to a peer, or its reason, is another one now */
+    NODE_OUT_DELIVER = 7,   /* a datagram that a peer has carried to us */
 };
 
 struct node_out_send {
@@ -168,6 +247,34 @@ struct node_out_open {
     uint8_t family; /* enum addr_family; bound to every address, on a fresh port */
 };
 
+struct node_out_home {
+    struct addr server; /* none: no home */
+    struct addr mapped; /* where the home sees us */
+};
+
+enum node_path {
+    NODE_PATH_PENDING = 0, /* asked for; nothing has come from the peer yet */
+    NODE_PATH_RELAYED,
+    NODE_PATH_DIRECT,
+    NODE_PATH_UNREACHABLE,
+};
+
+/* While a relayed pair is still probing, its reason is REASON_NONE. */
+struct node_out_path {
+    uint8_t peer[CRYPTO_ED25519_PUBLIC_SIZE];
+    uint8_t path;       /* enum node_path */
+    uint8_t reason;     /* enum reason */
+    struct addr remote; /* where our datagrams go: the peer's address, or our home's */
+    uint64_t rtt_ns;    /* as last measured; 0: not yet */
+};
+
+struct node_out_deliver {
+    uint8_t peer[CRYPTO_ED25519_PUBLIC_SIZE];
+    const uint8_t *bytes;
+    uint32_t size;
+    bool relayed;
+};
+
 struct node_out {
     enum node_out_kind kind;
     union {
@@ -175,6 +282,9 @@ struct node_out {
         struct node_out_open open;
         uint32_t close; /* the socket */
         struct stun_behaviour behaviour;
+        struct node_out_home home;
+        struct node_out_path path;
+        struct node_out_deliver deliver;
     };
 };
 

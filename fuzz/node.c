@@ -6,6 +6,7 @@
  */
 #include "core/base/check.h"
 #include "core/stun/client.h"
+#include "core/stun/discovery.h"
 #include "core/stun/message.h"
 #include "core/stun/server.h"
 #include "core/warren.h"
@@ -160,10 +161,15 @@ static void take_output(const struct node_in *in, const struct node_out *out)
         *socket = 0;
         break;
     }
+    case NODE_OUT_HOME:
+    case NODE_OUT_PATH:
+    case NODE_OUT_DELIVER:
+        check(false); /* of a node without an identity */
+        break;
     case NODE_OUT_BEHAVIOUR:
         s.behaviours++;
         check(out->behaviour.received <= out->behaviour.sent);
-        check(out->behaviour.sent <= STUN_RC * 10);
+        check(out->behaviour.sent <= STUN_DISCOVERY_SENT_MAX);
         break;
     }
 }

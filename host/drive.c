@@ -27,8 +27,25 @@ static void digest_behaviour(struct hash *h, const struct stun_behaviour *behavi
     hash_u64(h, behaviour->duration_ns);
 }
 
+static void digest_path(struct hash *h, const struct node_out_path *path)
+{
+    hash_bytes(h, path->peer, sizeof path->peer);
+    hash_u64(h, path->path);
+    hash_u64(h, path->reason);
+    digest_addr(h, &path->remote);
+    hash_u64(h, path->rtt_ns);
+}
+
+static void digest_deliver(struct hash *h, const struct node_out_deliver *deliver)
+{
+    hash_bytes(h, deliver->peer, sizeof deliver->peer);
+    hash_u64(h, deliver->relayed);
+    hash_u64(h, deliver->size);
+    hash_bytes(h, deliver->bytes, deliver->size);
+}
+
 /* Field by field, since a struct's bytes have padding and a machine's byte order. */
-static void digest_output(struct hash *h, const struct node_out *out)
+void drive_hash_output(struct hash *h, const struct node_out *out)
 {
     hash_u64(h, (uint64_t)out->kind);
     switch (out->kind) {
@@ -51,6 +68,16 @@ static void digest_output(struct hash *h, const struct node_out *out)
     case NODE_OUT_BEHAVIOUR:
         digest_behaviour(h, &out->behaviour);
         break;
+    case NODE_OUT_HOME:
+        digest_addr(h, &out->home.server);
+        digest_addr(h, &out->home.mapped);
+        break;
+    case NODE_OUT_PATH:
+        digest_path(h, &out->path);
+        break;
+    case NODE_OUT_DELIVER:
+        digest_deliver(h, &out->deliver);
+        break;
     }
 }
 
@@ -71,7 +98,7 @@ void drive_input(struct drive *drive, const struct node_in *in)
         drive->outputs++;
         if (drive->digesting) {
             hash_u64(&drive->digest, in->now_ns);
-            digest_output(&drive->digest, &out);
+            drive_hash_output(&drive->digest, &out);
         }
         drive->output(drive->host, &out);
     }

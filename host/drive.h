@@ -36,6 +36,8 @@ struct drive {
 void drive_init(struct drive *drive, struct node *node, drive_output *output, void *host);
 /* Feeds exactly one input, then hands every output to the host. */
 void drive_input(struct drive *drive, const struct node_in *in);
+/* Adds one output, without its time, to a hash. */
+void drive_hash_output(struct hash *h, const struct node_out *out);
 /* The digest so far; 0 when digesting is off. */
 uint64_t drive_digest(const struct drive *drive);
 

@@ -177,7 +177,7 @@ static void test_changed_tape_does_not_agree(void **state)
     setup(NULL);
     record_run();
     assert_true(drive_digest(&world.drive) == digest);
-    size_t seed_at = TAPE_ENVELOPE_SIZE + TAPE_RECORD_HEADER_SIZE + 5 * 4;
+    size_t seed_at = TAPE_ENVELOPE_SIZE + TAPE_RECORD_HEADER_SIZE + 12 * 4;
     tape_bytes[seed_at] ^= 1;
     assert_false(replay());
     tape_bytes[seed_at] ^= 1;
@@ -190,9 +190,63 @@ static void test_changed_tape_does_not_agree(void **state)
     assert_true(replay());
 }
 
+/* Every field of every kind of output counts, and nothing that a kind does not have. */
+static uint64_t hash_of(const struct node_out *out)
+{
+    struct hash h;
+    hash_start(&h, (struct hash_key){{0, 0}});
+    drive_hash_output(&h, out);
+    return hash_value(&h);
+}
+
+static void test_digest_of_every_field_of_a_mesh(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {1, 2, 3, 4};
+    static const uint8_t others[] = {1, 2, 3, 5};
+    struct node_out outs[20] = {{.kind = NODE_OUT_HOME}};
+    unsigned count = 1;
+    struct node_out home = {.kind = NODE_OUT_HOME};
+    home.home.server = addr_v4(1, 2);
+    outs[count++] = home;
+    home.home.mapped = addr_v4(1, 2);
+    outs[count++] = home;
+    struct node_out path = {.kind = NODE_OUT_PATH};
+    outs[count++] = path;
+    path.path.peer[31] = 1;
+    outs[count++] = path;
+    path.path.path = NODE_PATH_DIRECT;
+    outs[count++] = path;
+    path.path.reason = REASON_PUNCHED;
+    outs[count++] = path;
+    path.path.remote = addr_v4(3, 4);
+    outs[count++] = path;
+    path.path.rtt_ns = 5;
+    outs[count++] = path;
+    struct node_out deliver = {.kind = NODE_OUT_DELIVER};
+    deliver.deliver.bytes = bytes;
+    outs[count++] = deliver;
+    deliver.deliver.size = 3;
+    outs[count++] = deliver;
+    deliver.deliver.size = 4;
+    outs[count++] = deliver;
+    deliver.deliver.bytes = others;
+    outs[count++] = deliver;
+    deliver.deliver.peer[0] = 9;
+    outs[count++] = deliver;
+    deliver.deliver.relayed = true;
+    outs[count++] = deliver;
+    for (unsigned i = 0; i < count; i++) {
+        assert_true(hash_of(&outs[i]) == hash_of(&outs[i]));
+        for (unsigned k = 0; k < i; k++)
+            assert_true(hash_of(&outs[i]) != hash_of(&outs[k]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_digest_of_every_field_of_a_mesh),
         cmocka_unit_test_setup(test_digest_costs_nothing_when_off, setup),
         cmocka_unit_test_setup(test_digest_tells_runs_apart, setup),
         cmocka_unit_test_setup(test_recorded_run_replays, setup),

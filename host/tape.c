@@ -9,10 +9,18 @@
 static const uint8_t magic[8] = {'W', 'A', 'R', 'R', 'E', 'N', 'T', 'P'};
 
 enum {
-    START_SIZE = 5 * 4 + RANDOM_SEED_SIZE,
+    START_SIZE = 12 * 4 + RANDOM_SEED_SIZE,
     END_SIZE = 16,
-    INPUT_FIELDS_MAX = 160, /* of any input, without a datagram's bytes */
+    INPUT_FIELDS_MAX = 192, /* of any input, without bytes of a size of their own */
 };
+
+/* Bytes that stand at the end of an input's record and are not copied. */
+struct rest {
+    const uint8_t *bytes;
+    size_t size;
+};
+
+enum { RESTS_MAX = 2 };
 
 /* ---- Fields ---------------------------------------------------------------------------------- */
 
@@ -50,6 +58,19 @@ static void write_limits(struct writer *w, const struct node_limits *limits)
     write_u32(w, limits->stun_probes);
     write_u32(w, limits->stun_transactions);
     write_u32(w, limits->stun_sources);
+    write_u32(w, limits->sessions);
+    write_u32(w, limits->unproven);
+    write_u32(w, limits->servers);
+    write_u32(w, limits->clients);
+    write_u32(w, limits->locations);
+    write_u32(w, limits->pairs);
+    write_u32(w, limits->paths);
+}
+
+static bool is_within(uint32_t value, uint32_t least, uint32_t most)
+{
+    check(least <= most);
+    return value >= least && value <= most;
 }
 
 /*
@@ -58,11 +79,13 @@ static void write_limits(struct writer *w, const struct node_limits *limits)
  */
 static bool limits_are_sane(const struct node_limits *limits)
 {
-    return limits->outputs >= NODE_OUTPUTS_MIN && limits->outputs <= 1 << 20 &&
-           limits->output_bytes <= 1 << 28 && limits->stun_probes >= 3 &&
-           limits->stun_probes <= 256 && limits->stun_transactions >= 1 &&
-           limits->stun_transactions <= 1 << 20 && limits->stun_sources >= 1 &&
-           limits->stun_sources <= 1 << 22;
+    return is_within(limits->outputs, NODE_OUTPUTS_MIN, 1 << 20) &&
+           is_within(limits->output_bytes, 0, 1 << 28) && is_within(limits->stun_probes, 3, 256) &&
+           is_within(limits->stun_transactions, 1, 1 << 20) &&
+           is_within(limits->stun_sources, 1, 1 << 22) && is_within(limits->sessions, 1, 1 << 20) &&
+           is_within(limits->unproven, 1, 1 << 22) && is_within(limits->servers, 1, 1 << 16) &&
+           is_within(limits->clients, 1, 1 << 20) && is_within(limits->locations, 1, 1 << 22) &&
+           is_within(limits->pairs, 1, 1 << 20) && is_within(limits->paths, 1, 1 << 20);
 }
 
 static void read_limits(struct reader *r, struct node_limits *limits)
@@ -72,8 +95,64 @@ static void read_limits(struct reader *r, struct node_limits *limits)
     limits->stun_probes = read_u32(r);
     limits->stun_transactions = read_u32(r);
     limits->stun_sources = read_u32(r);
+    limits->sessions = read_u32(r);
+    limits->unproven = read_u32(r);
+    limits->servers = read_u32(r);
+    limits->clients = read_u32(r);
+    limits->locations = read_u32(r);
+    limits->pairs = read_u32(r);
+    limits->paths = read_u32(r);
     if (!limits_are_sane(limits))
         r->failed = true;
+}
+
+static void write_identity(struct writer *w, const struct node_in_identity *identity)
+{
+    write_bytes(w, identity->seed, sizeof identity->seed);
+    write_bytes(w, identity->tunnel_key, sizeof identity->tunnel_key);
+    write_bytes(w, identity->root, sizeof identity->root);
+    write_u8(w, identity->credential != NULL);
+    write_u32(w, identity->certificate_size);
+    write_u32(w, identity->credential != NULL ? identity->credential_size : 0);
+}
+
+static void write_network(struct writer *w, const struct node_in_network *network)
+{
+    for (unsigned i = 0; i < NODE_ADDRESSES; i++)
+        write_addr(w, &network->addresses[i]);
+    write_u32(w, network->count);
+    write_u16(w, network->traffic_port);
+}
+
+/* The inputs of a mesh. */
+static void write_mesh_input(struct writer *w, const struct node_in *in)
+{
+    switch (in->kind) {
+    case NODE_IN_WALL_CLOCK:
+        write_u64(w, in->wall_clock.now_s);
+        break;
+    case NODE_IN_IDENTITY:
+        write_identity(w, &in->identity);
+        break;
+    case NODE_IN_SERVER:
+        write_u32(w, in->server.certificate_size);
+        write_u32(w, in->server.record_size);
+        break;
+    case NODE_IN_SERVE_MESH:
+        write_u16(w, in->serve_mesh.punch_port);
+        write_u16(w, in->serve_mesh.relay_port);
+        break;
+    case NODE_IN_NETWORK:
+        write_network(w, &in->network);
+        break;
+    case NODE_IN_CONNECT:
+        write_bytes(w, in->connect.peer, sizeof in->connect.peer);
+        break;
+    default:
+        check(in->kind == NODE_IN_CARRY);
+        write_bytes(w, in->carry.peer, sizeof in->carry.peer);
+        break;
+    }
 }
 
 static void write_input(struct writer *w, const struct node_in *in)
@@ -118,6 +197,91 @@ static void write_input(struct writer *w, const struct node_in *in)
         for (unsigned i = 0; i < NODE_DISCOVER_SERVERS; i++)
             write_addr(w, &in->discover.servers[i]);
         write_u32(w, in->discover.count);
+        break;
+    default:
+        write_mesh_input(w, in);
+        break;
+    }
+}
+
+/* What follows the fields; the count. */
+static uint32_t rests_of(const struct node_in *in, struct rest rests[static RESTS_MAX])
+{
+    switch (in->kind) {
+    case NODE_IN_DATAGRAM:
+        rests[0] = (struct rest){in->datagram.bytes, in->datagram.size};
+        return 1;
+    case NODE_IN_IDENTITY:
+        rests[0] = (struct rest){in->identity.certificate, in->identity.certificate_size};
+        rests[1] = (struct rest){in->identity.credential, in->identity.credential_size};
+        return in->identity.credential != NULL ? 2 : 1;
+    case NODE_IN_SERVER:
+        rests[0] = (struct rest){in->server.certificate, in->server.certificate_size};
+        rests[1] = (struct rest){in->server.record, in->server.record_size};
+        return 2;
+    case NODE_IN_CARRY:
+        rests[0] = (struct rest){in->carry.bytes, in->carry.size};
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static void read_identity(struct reader *r, struct node_in_identity *identity)
+{
+    read_bytes(r, identity->seed, sizeof identity->seed);
+    read_bytes(r, identity->tunnel_key, sizeof identity->tunnel_key);
+    read_bytes(r, identity->root, sizeof identity->root);
+    uint8_t member = read_u8(r);
+    identity->certificate_size = read_u32(r);
+    identity->credential_size = read_u32(r);
+    identity->certificate = read_span(r, identity->certificate_size);
+    if (member == 1)
+        identity->credential = read_span(r, identity->credential_size);
+    else if (member != 0 || identity->credential_size != 0)
+        r->failed = true;
+}
+
+static void read_network(struct reader *r, struct node_in_network *network)
+{
+    for (unsigned i = 0; i < NODE_ADDRESSES; i++)
+        network->addresses[i] = read_addr(r);
+    network->count = read_u32(r);
+    network->traffic_port = read_u16(r);
+}
+
+static void read_mesh_input(struct reader *r, struct node_in *in)
+{
+    switch (in->kind) {
+    case NODE_IN_WALL_CLOCK:
+        in->wall_clock.now_s = read_u64(r);
+        break;
+    case NODE_IN_IDENTITY:
+        read_identity(r, &in->identity);
+        break;
+    case NODE_IN_SERVER:
+        in->server.certificate_size = read_u32(r);
+        in->server.record_size = read_u32(r);
+        in->server.certificate = read_span(r, in->server.certificate_size);
+        in->server.record = read_span(r, in->server.record_size);
+        break;
+    case NODE_IN_SERVE_MESH:
+        in->serve_mesh.punch_port = read_u16(r);
+        in->serve_mesh.relay_port = read_u16(r);
+        break;
+    case NODE_IN_NETWORK:
+        read_network(r, &in->network);
+        break;
+    case NODE_IN_CONNECT:
+        read_bytes(r, in->connect.peer, sizeof in->connect.peer);
+        break;
+    case NODE_IN_CARRY:
+        read_bytes(r, in->carry.peer, sizeof in->carry.peer);
+        in->carry.size = (uint32_t)reader_left(r);
+        in->carry.bytes = read_span(r, in->carry.size);
+        break;
+    default:
+        r->failed = true;
         break;
     }
 }
@@ -168,7 +332,7 @@ static void read_input(struct reader *r, struct node_in *in)
         in->discover.count = read_u32(r);
         break;
     default:
-        r->failed = true;
+        read_mesh_input(r, in);
         break;
     }
 }
@@ -181,20 +345,26 @@ static void put(struct tape_writer *tape, const uint8_t *bytes, size_t size)
         tape->failed = true;
 }
 
-/* One record: `fields`, then `rest`, which is not copied. */
+/* One record: `fields`, then the rests. */
 static void put_record(struct tape_writer *tape, enum tape_kind kind, const struct writer *fields,
-                       const uint8_t *rest, size_t rest_size)
+                       const struct rest *rests, uint32_t count)
 {
     check(!fields->failed);
+    check(count <= RESTS_MAX);
+    size_t size = fields->index;
+    for (uint32_t i = 0; i < count; i++)
+        size += rests[i].size;
+    check(kind != TAPE_INPUT || size <= TAPE_INPUT_MAX);
     uint8_t header[TAPE_RECORD_HEADER_SIZE];
     struct writer w = writer_of(header, sizeof header);
     write_u16(&w, (uint16_t)kind);
     write_u16(&w, 0);
-    write_u32(&w, (uint32_t)(fields->index + rest_size));
+    write_u32(&w, (uint32_t)size);
     check(!w.failed);
     put(tape, header, sizeof header);
     put(tape, fields->base, fields->index);
-    put(tape, rest, rest_size);
+    for (uint32_t i = 0; i < count; i++)
+        put(tape, rests[i].bytes, rests[i].size);
 }
 
 void tape_start(struct tape_writer *tape, tape_sink *sink, void *host,
@@ -219,10 +389,9 @@ void tape_input(struct tape_writer *tape, const struct node_in *in)
     uint8_t bytes[INPUT_FIELDS_MAX];
     struct writer w = writer_of(bytes, sizeof bytes);
     write_input(&w, in);
-    bool datagram = in->kind == NODE_IN_DATAGRAM;
-    size_t size = datagram ? in->datagram.size : 0;
-    check(size <= TAPE_INPUT_MAX - w.index);
-    put_record(tape, TAPE_INPUT, &w, datagram ? in->datagram.bytes : NULL, size);
+    struct rest rests[RESTS_MAX];
+    uint32_t count = rests_of(in, rests);
+    put_record(tape, TAPE_INPUT, &w, rests, count);
 }
 
 void tape_end(struct tape_writer *tape, uint64_t outputs, uint64_t digest)

@@ -1,11 +1,10 @@
 /*
  * Tapes: everything that happened to one node, so that it can happen again. A tape is an envelope
  * (magic, version) and records of kind, length and payload, all big-endian. The first record says
- * how the node was made, the last how the run ended. A tape holds the node's seed and every byte it
- * was sent: whoever has it has the node's secrets.
+ * how the node was made, the last how the run ended. A tape holds the node's seed, the private keys
+ * of its identity and every byte it was sent: whoever has it has the node's secrets.
  *
- *   envelope  "WARRENTP", u32 version
- *   record    u16 kind, u16 zero, u32 length, then `length` bytes
+ *   envelope  "WARRENTP", u32 version record    u16 kind, u16 zero, u32 length, then `length` bytes
  *
  * The fields of each record are in docs/tapes.md.
  */
@@ -19,7 +18,7 @@
 #include "core/warren.h"
 
 enum {
-    TAPE_VERSION = 1,
+    TAPE_VERSION = 2,
     TAPE_ENVELOPE_SIZE = 12,
     TAPE_RECORD_HEADER_SIZE = 8,
     TAPE_INPUT_MAX = 65535 + 256, /* bytes of an input's record at most: one train and its fields */

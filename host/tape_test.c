@@ -32,6 +32,13 @@ static const struct node_limits limits = {
     .stun_probes = 5,
     .stun_transactions = 9,
     .stun_sources = 1000,
+    .sessions = 11,
+    .unproven = 12,
+    .servers = 13,
+    .clients = 14,
+    .locations = 15,
+    .pairs = 16,
+    .paths = 17,
 };
 
 static uint8_t seed[RANDOM_SEED_SIZE];
@@ -54,7 +61,7 @@ static const struct addr v6 = {
 static uint8_t payload[65535];
 
 /* Every kind, every field unlike its neighbours. */
-static struct node_in inputs[12];
+static struct node_in inputs[24];
 static unsigned input_count;
 
 static void add(struct node_in in)
@@ -62,6 +69,29 @@ static void add(struct node_in in)
     in.now_ns = (UINT64_C(1) << 40) + 1000 * (uint64_t)(input_count / 2); /* time may stand still */
     assert_true(input_count < sizeof inputs / sizeof inputs[0]);
     inputs[input_count++] = in;
+}
+
+static void make_mesh_inputs(void)
+{
+    struct node_in identity = {.kind = NODE_IN_IDENTITY};
+    identity.identity = (struct node_in_identity){{[0] = 1, [31] = 2},
+                                                  {[0] = 3, [31] = 4},
+                                                  {[0] = 5, [31] = 6},
+                                                  payload + 1,
+                                                  payload + 300,
+                                                  211,
+                                                  317};
+    add(identity);
+    identity.identity.credential = NULL; /* a server */
+    identity.identity.credential_size = 0;
+    add(identity);
+    add((struct node_in){.kind = NODE_IN_WALL_CLOCK, .wall_clock = {0x0102030405060708}});
+    add((struct node_in){.kind = NODE_IN_SERVER, .server = {payload, payload + 9, 3, 400}});
+    add((struct node_in){.kind = NODE_IN_SERVE_MESH, .serve_mesh = {51941, 9103}});
+    add((struct node_in){.kind = NODE_IN_NETWORK, .network = {{v4, v6, [7] = v4}, 0xfedcba98, 1}});
+    add((struct node_in){.kind = NODE_IN_CONNECT, .connect = {{[0] = 7, [31] = 8}}});
+    add((struct node_in){.kind = NODE_IN_CARRY, .carry = {{[0] = 9, [31] = 10}, payload, 333}});
+    add((struct node_in){.kind = NODE_IN_CARRY, .carry = {{[5] = 1}, payload, 0}});
 }
 
 static void make_inputs(void)
@@ -85,11 +115,67 @@ static void make_inputs(void)
     add((struct node_in){.kind = NODE_IN_SERVE_STUN,
                          .serve_stun = {{v4, v6, {0}, v4}, 0xfffffffe, 3478, 3479}});
     add((struct node_in){.kind = NODE_IN_DISCOVER, .discover = {{v6, v4}, 2}});
+    make_mesh_inputs();
 }
 
 static void assert_addr(const struct addr *a, const struct addr *b)
 {
     assert_memory_equal(a, b, sizeof *a);
+}
+
+static void assert_bytes(const uint8_t *a, uint32_t a_size, const uint8_t *b, uint32_t b_size)
+{
+    assert_int_equal(a_size, b_size);
+    assert_non_null(a);
+    assert_memory_equal(a, b, b_size);
+}
+
+static void assert_same_identity(const struct node_in_identity *a, const struct node_in_identity *b)
+{
+    assert_memory_equal(a->seed, b->seed, sizeof a->seed);
+    assert_memory_equal(a->tunnel_key, b->tunnel_key, sizeof a->tunnel_key);
+    assert_memory_equal(a->root, b->root, sizeof a->root);
+    assert_bytes(a->certificate, a->certificate_size, b->certificate, b->certificate_size);
+    if (b->credential == NULL)
+        assert_null(a->credential);
+    else
+        assert_bytes(a->credential, a->credential_size, b->credential, b->credential_size);
+}
+
+static void assert_same_mesh(const struct node_in *a, const struct node_in *b)
+{
+    switch (a->kind) {
+    case NODE_IN_WALL_CLOCK:
+        assert_true(a->wall_clock.now_s == b->wall_clock.now_s);
+        break;
+    case NODE_IN_IDENTITY:
+        assert_same_identity(&a->identity, &b->identity);
+        break;
+    case NODE_IN_SERVER:
+        assert_bytes(a->server.certificate, a->server.certificate_size, b->server.certificate,
+                     b->server.certificate_size);
+        assert_bytes(a->server.record, a->server.record_size, b->server.record,
+                     b->server.record_size);
+        break;
+    case NODE_IN_SERVE_MESH:
+        assert_int_equal(a->serve_mesh.punch_port, b->serve_mesh.punch_port);
+        assert_int_equal(a->serve_mesh.relay_port, b->serve_mesh.relay_port);
+        break;
+    case NODE_IN_NETWORK:
+        for (unsigned i = 0; i < NODE_ADDRESSES; i++)
+            assert_addr(&a->network.addresses[i], &b->network.addresses[i]);
+        assert_int_equal(a->network.count, b->network.count);
+        assert_int_equal(a->network.traffic_port, b->network.traffic_port);
+        break;
+    case NODE_IN_CONNECT:
+        assert_memory_equal(a->connect.peer, b->connect.peer, sizeof a->connect.peer);
+        break;
+    default:
+        assert_int_equal(a->kind, NODE_IN_CARRY);
+        assert_memory_equal(a->carry.peer, b->carry.peer, sizeof a->carry.peer);
+        assert_bytes(a->carry.bytes, a->carry.size, b->carry.bytes, b->carry.size);
+        break;
+    }
 }
 
 static void assert_same(const struct node_in *a, const struct node_in *b)
@@ -138,6 +224,9 @@ static void assert_same(const struct node_in *a, const struct node_in *b)
             assert_addr(&a->discover.servers[i], &b->discover.servers[i]);
         assert_int_equal(a->discover.count, b->discover.count);
         break;
+    default:
+        assert_same_mesh(a, b);
+        break;
     }
 }
 
@@ -179,11 +268,13 @@ static void test_bytes(void **state)
 {
     (void)state;
     static const uint8_t begin[] = {
-        'W', 'A', 'R', 'R', 'E', 'N', 'T',  'P',  0, 0, 0, 1, /* envelope */
-        0,   1,   0,   0,   0,   0,   0,    52,               /* START, 52 bytes */
-        0,   0,   0,   77,  0,   0,   0x30, 0x39, 0, 0, 0, 5, 0, 0, 0, 9, 0, 0, 3, 0xe8,
+        'W', 'A', 'R', 'R',  'E', 'N', 'T',  'P',  0, 0, 0, 2, /* envelope */
+        0,   1,   0,   0,    0,   0,   0,    80,               /* START, 80 bytes */
+        0,   0,   0,   77,   0,   0,   0x30, 0x39, 0, 0, 0, 5,  0, 0, 0, 9,
+        0,   0,   3,   0xe8, 0,   0,   0,    11,   0, 0, 0, 12, 0, 0, 0, 13,
+        0,   0,   0,   14,   0,   0,   0,    15,   0, 0, 0, 16, 0, 0, 0, 17,
     };
-    assert_int_equal(written_size, TAPE_ENVELOPE_SIZE + TAPE_RECORD_HEADER_SIZE + 52);
+    assert_int_equal(written_size, TAPE_ENVELOPE_SIZE + TAPE_RECORD_HEADER_SIZE + 80);
     assert_memory_equal(written, begin, sizeof begin);
     assert_memory_equal(written + sizeof begin, seed, sizeof seed);
     size_t at = written_size;
@@ -271,7 +362,7 @@ static void test_foreign_and_newer(void **state)
         assert_true(strlen(tape_error_text((enum tape_error)error)) > 5);
 }
 
-enum { START_AT = TAPE_ENVELOPE_SIZE, FIRST_AT = START_AT + TAPE_RECORD_HEADER_SIZE + 52 };
+enum { START_AT = TAPE_ENVELOPE_SIZE, FIRST_AT = START_AT + TAPE_RECORD_HEADER_SIZE + 80 };
 
 /* A tape of START, one input and END, with one byte set to another value. */
 static enum tape_error spoil(const struct node_in *in, size_t at, uint8_t value)
@@ -293,6 +384,12 @@ static void test_malformed(void **state)
     const struct node_in deadline = inputs[0];
     const struct node_in gram = {
         .now_ns = 5, .kind = NODE_IN_DATAGRAM, .datagram = {1, v4, v4, payload, 4, 0}};
+    struct node_in member = {.now_ns = 5, .kind = NODE_IN_IDENTITY};
+    member.identity.certificate = member.identity.credential = payload;
+    member.identity.certificate_size = 200;
+    member.identity.credential_size = 300;
+    const struct node_in server = {
+        .now_ns = 5, .kind = NODE_IN_SERVER, .server = {payload, payload, 4, 5}};
     const struct {
         const char *name;
         const struct node_in *in;
@@ -309,7 +406,7 @@ static void test_malformed(void **state)
         {"first record is no START", &deadline, START_AT + 1, 2, TAPE_MALFORMED},
         {"first record is END", &deadline, START_AT + 1, 3, TAPE_MALFORMED},
         {"input kind 0", &deadline, FIRST_AT + 8 + 9, 0, TAPE_MALFORMED},
-        {"input kind 8", &deadline, FIRST_AT + 8 + 9, 8, TAPE_MALFORMED},
+        {"input kind 15", &deadline, FIRST_AT + 8 + 9, 15, TAPE_MALFORMED},
         {"length too short", &deadline, FIRST_AT + 7, 9, TAPE_MALFORMED},
         {"length too long", &deadline, FIRST_AT + 7, 11, TAPE_MALFORMED},
         {"length past the end", &deadline, FIRST_AT + 4, 255, TAPE_TRUNCATED},
@@ -320,6 +417,21 @@ static void test_malformed(void **state)
         {"too many probes", &deadline, START_AT + 8 + 10, 2, TAPE_MALFORMED},
         {"no transactions", &deadline, START_AT + 8 + 15, 0, TAPE_MALFORMED},
         {"sources beyond reason", &deadline, START_AT + 8 + 16, 1, TAPE_MALFORMED},
+        {"no sessions", &deadline, START_AT + 8 + 23, 0, TAPE_MALFORMED},
+        {"sessions beyond reason", &deadline, START_AT + 8 + 20, 1, TAPE_MALFORMED},
+        {"no sources without proof", &deadline, START_AT + 8 + 27, 0, TAPE_MALFORMED},
+        {"servers beyond reason", &deadline, START_AT + 8 + 29, 2, TAPE_MALFORMED},
+        {"no clients", &deadline, START_AT + 8 + 35, 0, TAPE_MALFORMED},
+        {"locations beyond reason", &deadline, START_AT + 8 + 36, 1, TAPE_MALFORMED},
+        {"no pairs", &deadline, START_AT + 8 + 43, 0, TAPE_MALFORMED},
+        {"paths beyond reason", &deadline, START_AT + 8 + 44, 1, TAPE_MALFORMED},
+        {"another limit", &deadline, START_AT + 8 + 47, 18, TAPE_OK},
+        {"neither member nor server", &member, FIRST_AT + 8 + 10 + 96, 2, TAPE_MALFORMED},
+        {"a server with a credential", &member, FIRST_AT + 8 + 10 + 96, 0, TAPE_MALFORMED},
+        {"a certificate past the end", &member, FIRST_AT + 8 + 10 + 98, 1, TAPE_MALFORMED},
+        {"bytes after the credential", &member, FIRST_AT + 8 + 10 + 104, 1, TAPE_MALFORMED},
+        {"a record past the end", &server, FIRST_AT + 8 + 10 + 7, 6, TAPE_MALFORMED},
+        {"bytes after the record", &server, FIRST_AT + 8 + 10 + 7, 4, TAPE_MALFORMED},
         {"address family 1", &gram, FIRST_AT + 8 + 14, 1, TAPE_MALFORMED},
         {"port without an address", &gram, FIRST_AT + 8 + 14, 0, TAPE_MALFORMED},
         {"IPv4 with more bytes", &gram, FIRST_AT + 8 + 14 + 7, 1, TAPE_MALFORMED},

@@ -174,6 +174,28 @@ static void bind_standing(struct host *host, uint32_t name, uint16_t port)
     socket->name = name;
 }
 
+static void bind_sockets(struct host *host, const struct node_in *in)
+{
+    switch (in->kind) {
+    case NODE_IN_SERVE_STUN: {
+        bool serves = in->serve_stun.count > 0;
+        bind_standing(host, NODE_SOCKET_STUN, serves ? in->serve_stun.port : 0);
+        bind_standing(host, NODE_SOCKET_STUN_ALTERNATE, serves ? in->serve_stun.alternate_port : 0);
+        return;
+    }
+    case NODE_IN_SERVE_MESH:
+        bind_standing(host, NODE_SOCKET_PUNCH, in->serve_mesh.punch_port);
+        bind_standing(host, NODE_SOCKET_RELAY, in->serve_mesh.relay_port);
+        return;
+    case NODE_IN_NETWORK:
+        bind_standing(host, NODE_SOCKET_TRAFFIC, in->network.traffic_port);
+        host->network = in->network;
+        return;
+    default:
+        return;
+    }
+}
+
 void host_command(struct net *net, struct host *host, const struct node_in *in)
 {
     struct net_event event = {
@@ -182,13 +204,122 @@ void host_command(struct net *net, struct host *host, const struct node_in *in)
     if (!running(host))
         return;
     struct node_in copy = *in;
-    if (in->kind == NODE_IN_SERVE_STUN) {
-        bind_standing(host, NODE_SOCKET_STUN, in->serve_stun.count > 0 ? in->serve_stun.port : 0);
-        bind_standing(host, NODE_SOCKET_STUN_ALTERNATE,
-                      in->serve_stun.count > 0 ? in->serve_stun.alternate_port : 0);
-    }
+    bind_sockets(host, in);
     host_input(host, &copy);
 }
+
+/* ---- What sets a node up, at every start ----------------------------------------------------- */
+
+/* The byte strings that an input points to; how many. */
+static uint32_t borrowed(struct node_in *in, const uint8_t **spans[static 2],
+                         uint32_t sizes[static 2])
+{
+    switch (in->kind) {
+    case NODE_IN_IDENTITY:
+        spans[0] = &in->identity.certificate;
+        spans[1] = &in->identity.credential;
+        sizes[0] = in->identity.certificate_size;
+        sizes[1] = in->identity.credential_size;
+        return 2;
+    case NODE_IN_SERVER:
+        spans[0] = &in->server.certificate;
+        spans[1] = &in->server.record;
+        sizes[0] = in->server.certificate_size;
+        sizes[1] = in->server.record_size;
+        return 2;
+    default:
+        check(in->kind != NODE_IN_DATAGRAM && in->kind != NODE_IN_CARRY);
+        return 0;
+    }
+}
+
+uint32_t host_keep_setup(struct host *host, const struct node_in *in)
+{
+    if (host->setup_count == host->setup_capacity) {
+        host->setup_capacity = host->setup_capacity == 0 ? 8 : 2 * host->setup_capacity;
+        host->setup = world_grow(host->setup, host->setup_capacity, sizeof *host->setup);
+    }
+    struct host_setup *setup = &host->setup[host->setup_count];
+    *setup = (struct host_setup){.in = *in};
+    const uint8_t **spans[2];
+    uint32_t sizes[2];
+    uint32_t count = borrowed(&setup->in, spans, sizes);
+    if (count > 0)
+        setup->bytes = world_grow(NULL, (size_t)sizes[0] + sizes[1] + 1, 1);
+    size_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (*spans[i] == NULL)
+            continue;
+        memcpy(setup->bytes + at, *spans[i], sizes[i]);
+        *spans[i] = setup->bytes + at;
+        at += sizes[i];
+    }
+    return host->setup_count++;
+}
+
+void host_free_setup(struct host *host)
+{
+    for (uint32_t i = 0; i < host->setup_count; i++)
+        free(host->setup[i].bytes);
+    free(host->setup);
+}
+
+/* The host's addresses as they are now: none while it is off the network. */
+static struct node_in_network current_network(const struct net *net, const struct host *host,
+                                              uint16_t traffic_port)
+{
+    struct node_in_network network = {.traffic_port = traffic_port};
+    for (uint32_t i = 0; i < host->interface_count && !host->down; i++) {
+        const struct host_interface *interface = &host->interfaces[i];
+        if (net->ports[interface->port].down)
+            continue;
+        for (uint32_t k = 0; k < interface->v4_count && network.count < NODE_ADDRESSES; k++)
+            network.addresses[network.count++] = interface->v4[k];
+        for (uint32_t k = 0; k < interface->v6_count && network.count < NODE_ADDRESSES; k++)
+            network.addresses[network.count++] = interface->v6[k];
+    }
+    return network;
+}
+
+/* An input as it has to be at this start: clocks go on, and addresses change. */
+static void feed_setup(struct net *net, struct host *host, const struct host_setup *setup)
+{
+    struct node_in in = setup->in;
+    check(setup->fed);
+    if (in.kind == NODE_IN_WALL_CLOCK)
+        in.wall_clock.now_s += (net->engine.now_ns - setup->since_ns) / 1000000000;
+    if (in.kind == NODE_IN_NETWORK)
+        in.network = current_network(net, host, in.network.traffic_port);
+    host_command(net, host, &in);
+}
+
+void host_feed_setup(struct net *net, struct host *host, uint32_t index)
+{
+    check(index < host->setup_count && !host->setup[index].fed);
+    host->setup[index].fed = true;
+    host->setup[index].since_ns = net->engine.now_ns;
+    feed_setup(net, host, &host->setup[index]);
+}
+
+static bool same_network(const struct node_in_network *a, const struct node_in_network *b)
+{
+    bool same = a->count == b->count;
+    for (uint32_t i = 0; same && i < a->count; i++)
+        same = addr_equal(&a->addresses[i], &b->addresses[i]);
+    return same;
+}
+
+void host_addresses_changed(struct net *net, struct host *host)
+{
+    if (host->network.traffic_port == 0 || !running(host))
+        return;
+    struct node_in in = {.kind = NODE_IN_NETWORK,
+                         .network = current_network(net, host, host->network.traffic_port)};
+    if (!same_network(&in.network, &host->network))
+        host_command(net, host, &in);
+}
+
+/* ---- Starts and ends ------------------------------------------------------------------------- */
 
 void net_node_seed(const struct net *net, uint32_t place, uint8_t seed[static RANDOM_SEED_SIZE])
 {
@@ -224,7 +355,10 @@ void host_start(struct net *net, struct host *host)
         host->node = calloc(1, host->node_bytes);
         check(host->node != NULL);
     } else {
-        memset((void *)host->node, 0, host->node_bytes);
+        /* Fresh pages are zero, and cost less than clearing a large node. */
+        free(host->node);
+        host->node = calloc(1, host->node_bytes);
+        check(host->node != NULL);
         host->starts++;
     }
     host->env.crypto = net->config.crypto;
@@ -238,7 +372,11 @@ void host_start(struct net *net, struct host *host)
     host->drive.digesting = net->config.digesting;
     host->armed_ns = ENGINE_NEVER;
     host->crashed = false;
+    host->network = (struct node_in_network){.traffic_port = 0};
     rearm(host);
+    for (uint32_t i = 0; i < host->setup_count; i++)
+        if (host->setup[i].fed)
+            feed_setup(net, host, &host->setup[i]);
 }
 
 /* The process ends: its sockets close, and its tape stops with it. */
@@ -266,9 +404,11 @@ void host_fault(struct net *net, struct host *host, uint32_t kind)
     switch (kind) {
     case NET_FAULT_HOST_DOWN:
         host->down = true;
+        host_addresses_changed(net, host);
         return;
     case NET_FAULT_HOST_UP:
         host->down = false;
+        host_addresses_changed(net, host);
         return;
     case NET_FAULT_SUSPEND:
         host->suspended = true;
@@ -278,6 +418,7 @@ void host_fault(struct net *net, struct host *host, uint32_t kind)
         if (host->node != NULL && !host->crashed) {
             host->armed_ns = ENGINE_NEVER;
             rearm(host);
+            host_addresses_changed(net, host);
         }
         return;
     case NET_FAULT_CRASH:

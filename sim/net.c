@@ -189,9 +189,39 @@ void net_schedule_fault(struct net *net, uint64_t at_ns, const struct net_fault 
 
 void net_schedule_command(struct net *net, uint64_t at_ns, uint32_t host, const struct node_in *in)
 {
-    check(in->kind == NODE_IN_SERVE_STUN || in->kind == NODE_IN_DISCOVER);
+    check(in->kind == NODE_IN_SERVE_STUN || in->kind == NODE_IN_DISCOVER ||
+          in->kind == NODE_IN_WALL_CLOCK || in->kind == NODE_IN_SERVE_MESH ||
+          in->kind == NODE_IN_NETWORK || in->kind == NODE_IN_CONNECT);
     struct timeline entry = {.place = host, .command = *in};
     schedule(net, at_ns, &entry);
+}
+
+void net_schedule_setup(struct net *net, uint64_t at_ns, uint32_t host, const struct node_in *in)
+{
+    check(host < net->place_count && net->places[host].host != NULL);
+    struct timeline entry = {.place = host,
+                             .setup = host_keep_setup(net->places[host].host, in) + 1};
+    schedule(net, at_ns, &entry);
+}
+
+void net_schedule_serve_mesh(struct net *net, uint64_t at_ns, uint32_t host)
+{
+    struct node_in in = {
+        .kind = NODE_IN_SERVE_MESH,
+        .serve_mesh = {.punch_port = NET_PORT_PUNCH, .relay_port = NET_PORT_RELAY}};
+    net_schedule_setup(net, at_ns, host, &in);
+}
+
+void net_schedule_network(struct net *net, uint64_t at_ns, uint32_t host)
+{
+    struct node_in in = {.kind = NODE_IN_NETWORK, .network = {.traffic_port = NET_PORT_TRAFFIC}};
+    net_schedule_setup(net, at_ns, host, &in);
+}
+
+void net_command(struct net *net, uint32_t host, const struct node_in *in)
+{
+    check(host < net->place_count && net->places[host].host != NULL && !net->in_node);
+    host_command(net, net->places[host].host, in);
 }
 
 void net_schedule_serve_stun(struct net *net, uint64_t at_ns, uint32_t host)
@@ -271,6 +301,8 @@ static void apply_fault(struct net *net, const struct net_fault *fault)
         uint32_t port = build_port(net, fault->place, fault->interface);
         check(port != NET_NONE);
         net->ports[port].down = fault->kind == NET_FAULT_INTERFACE_DOWN;
+        if (place->host != NULL)
+            host_addresses_changed(net, place->host);
         return;
     }
     default:
@@ -301,6 +333,8 @@ static void run_timeline(struct net *net, uint32_t index)
         apply_fault(net, &entry.fault);
     else if (entry.call != NULL)
         entry.call(entry.context, net, entry.argument);
+    else if (entry.setup != 0)
+        host_feed_setup(net, net->places[entry.place].host, entry.setup - 1);
     else
         host_command(net, net->places[entry.place].host, &entry.command);
 }
@@ -407,6 +441,7 @@ static void free_host(struct net *net, struct host *host)
     free(host->fragments);
     free(host->interfaces);
     free(host->sockets);
+    host_free_setup(host);
     free(host->node);
     free(host);
 }

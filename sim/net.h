@@ -53,6 +53,9 @@ enum {
     NET_SOCKETS_MAX = 64,   /* of one host, standing ones included */
     NET_PORT_LOW = 32768,   /* ephemeral ports, as Linux has them */
     NET_PORT_HIGH = 60999,
+    NET_PORT_PUNCH = 51941,   /* of a mesh's servers, for clients */
+    NET_PORT_RELAY = 9103,    /* likewise, for each other */
+    NET_PORT_TRAFFIC = 51940, /* of clients */
 };
 
 /* ---- What happens, for traces, captures and invariants --------------------------------------- */
@@ -253,9 +256,23 @@ struct net_fault {
 
 /* Times are absolute and not in the past. What is scheduled is copied. */
 void net_schedule_fault(struct net *net, uint64_t at_ns, const struct net_fault *fault);
-/* Any input to a node that is a command; its now_ns is set when the time has come. Lost if the node
- * is not running. */
+/* Any input to a node that is a command and points to no bytes; its now_ns is set when the time has
+ * come. Lost if the node is not running. */
 void net_schedule_command(struct net *net, uint64_t at_ns, uint32_t host, const struct node_in *in);
+/*
+ * A command that sets the node up: fed at that time, and again, in the order of the first time, at
+ * every start after it, as a daemon does from its configuration. What it points to is copied. At a
+ * later start a wall clock has gone on, and NODE_IN_NETWORK, whose addresses are always filled in
+ * by the host, has those of that time. A host that was told of its network is told again whenever
+ * its addresses change: an interface that goes down or up, the host off the network or back.
+ */
+void net_schedule_setup(struct net *net, uint64_t at_ns, uint32_t host, const struct node_in *in);
+/* Set-up: be a home for clients and relay, on NET_PORT_PUNCH and NET_PORT_RELAY. */
+void net_schedule_serve_mesh(struct net *net, uint64_t at_ns, uint32_t host);
+/* Set-up: the host's own addresses, with NET_PORT_TRAFFIC. */
+void net_schedule_network(struct net *net, uint64_t at_ns, uint32_t host);
+/* A command now, within a net_call or between steps; lost if the node is not running. */
+void net_command(struct net *net, uint32_t host, const struct node_in *in);
 /* Serve STUN on the host's own addresses (up to two in each family), ports 3478 and 3479. */
 void net_schedule_serve_stun(struct net *net, uint64_t at_ns, uint32_t host);
 /* Discover through the first addresses of these servers in a family; count is 1 or 2. */

@@ -16,10 +16,11 @@ enum {
 };
 
 /*
- * From the last datagram that the filter refused to the request that would be moved: the last wait
- * of RFC 8489's schedule, sixteen times half a second.
+ * From the last datagram that the filter refused to the request that would be moved. A round of the
+ * filter's tests ends 400 ms or two round trips after its last request, which is refused a round
+ * trip later at most: this, within a factor of two, for round trips up to 800 ms.
  */
-#define TRAP_WAIT_NS UINT64_C(8000000000)
+#define TRAP_WAIT_NS UINT64_C(400000000)
 /* The longest pause between two datagrams of one discovery through one mapping. */
 #define PATIENCE_NS UINT64_C(45000000000)
 

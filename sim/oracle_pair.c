@@ -4,40 +4,15 @@
 #include <stddef.h>
 
 #include "core/base/check.h"
+#include "sim/oracle_pair_ideal.h"
 
 enum {
     HOME_PORT = 51941,
     PEER_PORT = 50000,   /* stands for any port that a peer may be seen with */
     CLIENT_PORT = 51940, /* stands for a client's own; rules rarely name it */
-    FILTERS_MAX = 2 * ORACLE_LAYERS_MAX,
 };
 
 /* ---- One side, as the other one sees it ------------------------------------------------------ */
-
-/*
- * One filter on the way in. What was sent counts for all mappings of the client that agree in
- * `key`: all of them (EIM), those towards one address (ADM), or each for itself (APDM).
- */
-struct filter {
-    uint8_t depth; /* enum nat_filtering, never EIF */
-    uint8_t key;   /* enum nat_mapping */
-};
-
-/* All layers in one. */
-struct effect {
-    struct filter filters[FILTERS_MAX];
-    uint32_t filter_count;
-    uint32_t inner_filters; /* those further in than the outermost NAT's own */
-    uint8_t mapping;        /* enum nat_mapping */
-    uint8_t filtering;      /* enum nat_filtering: of the strictest filter */
-    uint8_t scope;          /* ENDPOINT when what was sent through any mapping counts for all */
-    uint8_t session;        /* enum nat_session */
-    bool trap;              /* a peer that is heard too early spoils the mapping towards it */
-    bool jumps;             /* mappings towards different remotes may have different addresses */
-    bool translated;        /* there is a NAT */
-    bool registers;         /* UDP to and from its home passes */
-    bool open;              /* UDP to and from a peer is not denied whatever was sent before */
-};
 
 enum passage {
     PASSAGE_DENIED,
@@ -74,15 +49,20 @@ static void add_filter(struct effect *effect, uint8_t depth, uint8_t key)
     if (depth == NAT_FILTERING_EIF)
         return;
     check(effect->filter_count < FILTERS_MAX);
-    effect->filters[effect->filter_count++] = (struct filter){depth, key};
+    effect->filters[effect->filter_count++] = (struct filter){depth, key, effect->place};
     if (depth > effect->filtering)
         effect->filtering = depth;
     if (key != NAT_MAPPING_EIM)
         effect->scope = NAT_SCOPE_MAPPING;
     effect->trap = false;
+    effect->session_open = false;
 }
 
-/* A firewall keeps what was sent by the endpoint that it sees, which the NATs inside of it made. */
+/*
+ * A firewall keeps what was sent by the endpoint that it sees, which the NATs inside of it made.
+ * What the NAT of the same router turns back has passed it once, on its way out, and does not come
+ * in by it.
+ */
 static void add_firewall(struct effect *effect, const struct firewall_config *firewall,
                          uint16_t server_port)
 {
@@ -90,6 +70,8 @@ static void add_firewall(struct effect *effect, const struct firewall_config *fi
         passage(firewall, FIREWALL_INBOUND, server_port) == PASSAGE_DENIED)
         effect->registers = false;
     enum passage in = passage(firewall, FIREWALL_INBOUND, PEER_PORT);
+    if (effect->place == PLACE_TURN)
+        in = PASSAGE_ALLOWED;
     if (in == PASSAGE_DENIED || passage(firewall, FIREWALL_OUTBOUND, PEER_PORT) == PASSAGE_DENIED)
         effect->open = false;
     if (in == PASSAGE_BY_STATE)
@@ -121,24 +103,36 @@ static void add_nat(struct effect *effect, const struct oracle_layer *layer)
     uint8_t mapping = mapping_of(nat);
     uint32_t pool = layer->external != 0 ? layer->external : nat->pool;
     if (mapping != NAT_MAPPING_EIM) {
-        if (inner == NAT_MAPPING_EIM)
+        if (inner == NAT_MAPPING_EIM) {
             effect->session = nat->session;
-        else if (nat->session == NAT_SESSION_NOTHING)
+            effect->session_place = effect->place;
+            effect->session_open = true;
+        } else if (nat->session == NAT_SESSION_NOTHING) {
             effect->session = NAT_SESSION_NOTHING;
+        }
     }
     if (mapping > effect->mapping)
         effect->mapping = mapping;
-    effect->jumps = pool > 1 && !nat->one_to_one && nat->pooling == NAT_POOLING_ARBITRARY;
+    /* A NAT of several addresses gives each inside address its own, so it passes on what jumps. */
+    bool draws = !nat->one_to_one && nat->pooling == NAT_POOLING_ARBITRARY;
+    effect->jumps = pool > 1 && (draws || effect->jumps);
     effect->translated = true;
     effect->inner_filters = effect->filter_count;
     bool by_endpoint = nat->scope == NAT_SCOPE_ENDPOINT || nat->one_to_one;
     add_filter(effect, nat->filtering, by_endpoint ? inner : effect->mapping);
-    if (nat->poison_ns != 0 && !nat->one_to_one && nat->filtering != NAT_FILTERING_EIF)
+    if (nat->poison_ns != 0 && !nat->one_to_one && nat->filtering != NAT_FILTERING_EIF) {
         effect->trap = true;
+        effect->trap_place = effect->place;
+        effect->trap_mapping = effect->mapping;
+    }
 }
 
-/* The first `count` layers of a side; what is further out counts only for its registration. */
-static struct effect effect_of(const struct oracle_side *side, uint32_t count, uint16_t server_port)
+/*
+ * The first `count` layers of a side, of which the outermost `shared` are in front of both, and the
+ * very last turns the path back when `turns`; what is further out counts only for the registration.
+ */
+static struct effect effect_of(const struct oracle_side *side, uint32_t count, uint32_t shared,
+                               bool turns, uint16_t server_port)
 {
     check(side->count <= ORACLE_LAYERS_MAX);
     check(count <= side->count);
@@ -148,10 +142,15 @@ static struct effect effect_of(const struct oracle_side *side, uint32_t count, u
         .open = true,
     };
     for (uint32_t i = 0; i < count; i++) {
+        effect.place = i + shared < count ? PLACE_OWN : PLACE_BOTH;
+        if (turns && i + 1 == count)
+            effect.place = PLACE_TURN;
         if (side->layers[i].firewall != NULL)
             add_firewall(&effect, side->layers[i].firewall, server_port);
         if (side->layers[i].nat != NULL)
             add_nat(&effect, &side->layers[i]);
+        if (effect.place == PLACE_OWN)
+            effect.own_mapping = effect.mapping;
     }
     struct effect beyond = {.filter_count = 0};
     beyond.registers = true;
@@ -199,9 +198,10 @@ static enum reach reach_gain(const struct effect *x, const struct effect *y)
             x->filtering == NAT_FILTERING_EIF || (x->filtering == NAT_FILTERING_ADF && shared);
         return heard ? REACH_ALWAYS : REACH_NEVER;
     }
-    if (x->filtering == NAT_FILTERING_EIF)
-        return pin ? REACH_ALWAYS : REACH_ORDER;
-    return pin && shared ? REACH_ALWAYS : REACH_NEVER;
+    if (pin)
+        return shared ? REACH_ALWAYS : REACH_NEVER;
+    /* Filters further in than the session do not keep y from being first there; the trap does. */
+    return x->session_open && !x->trap ? REACH_ORDER : REACH_NEVER;
 }
 
 static enum reach reach_of(const struct effect *x, const struct effect *y)
@@ -215,22 +215,30 @@ static enum reach reach_of(const struct effect *x, const struct effect *y)
 }
 
 /*
- * The same when y is heard at x's registered mapping before x has sent anything to y, and x falls
- * into the trap. What then comes from y's endpoint to that mapping is lost. A client with one
- * mapping is moved to a new port towards that endpoint: y gets through only if it can learn that
- * port, and if the endpoint is the one that it registered with, since x hears of no other. A client
- * with several has a mapping of its own for that endpoint in any case, and is left with what comes
- * in there.
+ * The same when something of y's comes to x's registered mapping before x has sent anything to y,
+ * and x falls into the trap. What then comes from that endpoint of y's is lost where the trap is.
+ *
+ * An x with one mapping there is moved to a new port towards that endpoint: y gets through only if
+ * it can learn that port. A y with several mappings does not come from its registered endpoint
+ * before it was heard there, so x's mapping towards that one is safe, and is of use if y's session
+ * makes it answer from there.
+ *
+ * An x with several has a mapping of its own for y's endpoint in any case, and is left with what
+ * comes in there. So is one that gets them further out, against a y that comes from another port
+ * once it has learned that one.
  */
 static enum reach reach_trapped(const struct effect *x, const struct effect *y)
 {
-    if (x->mapping == NAT_MAPPING_EIM) {
-        bool learns = y->mapping == NAT_MAPPING_EIM && y->filtering != NAT_FILTERING_APDF;
-        return learns ? REACH_ALWAYS : REACH_NEVER;
-    }
     struct effect spoilt = *x;
-    spoilt.scope = NAT_SCOPE_MAPPING;
-    return reach_of(&spoilt, y);
+    bool elsewhere = x->mapping != NAT_MAPPING_EIM && y->mapping == NAT_MAPPING_APDM;
+    if (x->trap_mapping != NAT_MAPPING_EIM || elsewhere) {
+        spoilt.scope = NAT_SCOPE_MAPPING;
+        return reach_of(&spoilt, y);
+    }
+    if (y->mapping == NAT_MAPPING_EIM)
+        return y->filtering != NAT_FILTERING_APDF ? REACH_ALWAYS : REACH_NEVER;
+    spoilt.filtering = NAT_FILTERING_APDF;
+    return reach_gain(y, &spoilt);
 }
 
 /* When x's address changes from mapping to mapping, y's filter takes it for another host. */
@@ -285,253 +293,6 @@ static bool is_public(const struct effect *effect)
     return !effect->translated && effect->filtering == NAT_FILTERING_EIF;
 }
 
-/* ---- The ideal flood ------------------------------------------------------------------------- */
-
-/*
- * A model of its own, of facts that become true at some time and, but for one kind, stay true. A
- * side's external ports have numbers: 0 is the registered one, 1 + q the one that its mapping rule
- * gives for the other's port q (under ADM, 1 for all of them). A flow is a side sending from port p
- * to the other's port q without pause. Facts are taken in the order of their times, so what the
- * first packet between two endpoints fixes is fixed by the first.
- *
- * The exhaustive search needed ports nested to a depth of 3; more than 5 add nothing.
- */
-enum { PORTS = 6 };
-
-struct flow {
-    uint64_t from_ns;  /* when its first packet leaves; ORACLE_NEVER: no flow */
-    uint64_t until_ns; /* no packet leaves at or after that */
-    uint64_t heard_ns; /* when the first packet is admitted at the other side */
-    bool arrived;      /* the first packet has been judged by a NAT that has the trap */
-};
-
-struct flood_side {
-    const struct effect *effect;
-    struct flow flows[PORTS][PORTS]; /* from own port to the other's port */
-    uint64_t known_ns[PORTS];        /* when it knows the other's port */
-    bool sending[PORTS];
-    bool bound[PORTS];   /* replies to this port leave by the session's mapping */
-    uint8_t path[PORTS]; /* which is this one */
-    bool spoilt[PORTS];  /* the trap: port 0 is lost for the other's port */
-    uint64_t heard_ns;   /* the first packet from the other */
-    bool silent;         /* does not send before it is heard */
-};
-
-struct flood {
-    struct flood_side side[2];
-    uint64_t peer_ns;
-    bool learns; /* observed addresses can be sent to */
-    bool traps;
-};
-
-enum fact { FACT_NONE, FACT_KNOWN, FACT_HEARD, FACT_ARRIVED };
-
-struct next {
-    enum fact fact;
-    uint32_t side; /* whom it happens to */
-    uint32_t own;
-    uint32_t other;
-    uint64_t time_ns;
-};
-
-static uint32_t port_towards(const struct flood_side *side, uint32_t other)
-{
-    if (side->bound[other])
-        return side->path[other];
-    switch (side->effect->mapping) {
-    case NAT_MAPPING_EIM:
-        return side->spoilt[other] ? other + 1 : 0;
-    case NAT_MAPPING_ADM:
-        return 1;
-    default:
-        return other + 1;
-    }
-}
-
-static bool same_key(uint8_t key, uint32_t p, uint32_t q)
-{
-    if (key == NAT_MAPPING_EIM)
-        return true;
-    return key == NAT_MAPPING_ADM ? (p == 0) == (q == 0) : p == q;
-}
-
-/* When a side's filters admit the other's port at an own one. */
-static uint64_t permitted_ns(const struct flood_side *side, uint32_t own, uint32_t other)
-{
-    uint64_t all_ns = 0;
-    for (uint32_t i = 0; i < side->effect->filter_count; i++) {
-        const struct filter *filter = &side->effect->filters[i];
-        uint64_t one_ns = ORACLE_NEVER;
-        for (uint32_t p = 0; p < PORTS; p++) {
-            for (uint32_t q = 0; q < PORTS; q++) {
-                bool counts = same_key(filter->key, p, own) &&
-                              (filter->depth == NAT_FILTERING_ADF || q == other);
-                if (counts && side->flows[p][q].from_ns < one_ns)
-                    one_ns = side->flows[p][q].from_ns;
-            }
-        }
-        if (one_ns > all_ns)
-            all_ns = one_ns;
-    }
-    return all_ns;
-}
-
-static void prefer(struct next *best, struct next candidate)
-{
-    bool sooner = candidate.time_ns < best->time_ns ||
-                  (candidate.time_ns == best->time_ns && candidate.fact < best->fact);
-    if (candidate.time_ns != ORACLE_NEVER && (best->fact == FACT_NONE || sooner))
-        *best = candidate;
-}
-
-/* What the other side's flow from `other` to our port `own` brings about next. */
-static void consider_flow(const struct flood *flood, uint32_t index, uint32_t own, uint32_t other,
-                          struct next *best)
-{
-    const struct flood_side *side = &flood->side[index];
-    const struct flow *flow = &flood->side[1 - index].flows[other][own];
-    if (flow->from_ns == ORACLE_NEVER || flow->heard_ns != ORACLE_NEVER)
-        return;
-    uint64_t first_ns = flow->from_ns + flood->peer_ns;
-    uint64_t last_ns =
-        flow->until_ns == ORACLE_NEVER ? ORACLE_NEVER : flow->until_ns + flood->peer_ns;
-    bool lost = own == 0 && side->spoilt[other];
-    uint64_t time_ns = permitted_ns(side, own, other);
-    if (time_ns < first_ns)
-        time_ns = first_ns;
-    if (!lost && time_ns < last_ns)
-        prefer(best, (struct next){FACT_HEARD, index, own, other, time_ns});
-    if (flood->traps && side->effect->trap && own == 0 && !flow->arrived)
-        prefer(best, (struct next){FACT_ARRIVED, index, own, other, first_ns});
-}
-
-static struct next next_fact(const struct flood *flood)
-{
-    struct next best = {.fact = FACT_NONE, .time_ns = ORACLE_NEVER};
-    for (uint32_t i = 0; i < 2; i++) {
-        const struct flood_side *side = &flood->side[i];
-        for (uint32_t other = 0; other < PORTS; other++) {
-            uint64_t known_ns = side->known_ns[other];
-            if (side->silent && known_ns < side->heard_ns)
-                known_ns = side->heard_ns;
-            if (!side->sending[other])
-                prefer(&best, (struct next){FACT_KNOWN, i, 0, other, known_ns});
-            for (uint32_t own = 0; own < PORTS; own++)
-                consider_flow(flood, i, own, other, &best);
-        }
-    }
-    return best;
-}
-
-static void start_flow(struct flood_side *side, uint32_t own, uint32_t other, uint64_t now_ns)
-{
-    if (own < PORTS && side->flows[own][other].from_ns == ORACLE_NEVER)
-        side->flows[own][other].from_ns = now_ns;
-}
-
-/* An admitted packet: the session model first, then what the client makes of it. */
-static void hear(struct flood *flood, const struct next *next)
-{
-    struct flood_side *side = &flood->side[next->side];
-    uint8_t session = side->effect->session;
-    flood->side[1 - next->side].flows[next->other][next->own].heard_ns = next->time_ns;
-    if (next->time_ns < side->heard_ns)
-        side->heard_ns = next->time_ns;
-    bool binds =
-        side->effect->mapping != NAT_MAPPING_EIM &&
-        (session == NAT_SESSION_PIN || (session == NAT_SESSION_FIRST && !side->bound[next->other]));
-    if (binds) {
-        /* A flow by the mapping rule ends; flows of several pinned mappings go on side by side,
-         * since the other keeps coming in by all of them. */
-        uint32_t before = port_towards(side, next->other);
-        if (side->sending[next->other] && !side->bound[next->other] && before != next->own &&
-            before < PORTS)
-            side->flows[before][next->other].until_ns = next->time_ns;
-        side->bound[next->other] = true;
-        side->path[next->other] = (uint8_t)next->own;
-        if (side->sending[next->other])
-            start_flow(side, next->own, next->other, next->time_ns);
-    }
-    if (flood->learns && next->time_ns < side->known_ns[next->other])
-        side->known_ns[next->other] = next->time_ns;
-}
-
-static void apply(struct flood *flood, const struct next *next)
-{
-    struct flood_side *side = &flood->side[next->side];
-    check(next->other < PORTS);
-    if (next->fact == FACT_HEARD) {
-        hear(flood, next);
-    } else if (next->fact == FACT_KNOWN) {
-        uint32_t own = port_towards(side, next->other);
-        side->sending[next->other] = true;
-        start_flow(side, own, next->other, next->time_ns);
-        if (side->effect->session == NAT_SESSION_FIRST && own < PORTS) {
-            side->bound[next->other] = true;
-            side->path[next->other] = (uint8_t)own;
-        }
-    } else {
-        /* It was not admitted, or it would have been heard before: that comes first in a tie. */
-        flood->side[1 - next->side].flows[next->other][0].arrived = true;
-        bool ours = side->flows[0][next->other].from_ns != ORACLE_NEVER;
-        bool heard = flood->side[1 - next->side].flows[next->other][0].heard_ns != ORACLE_NEVER;
-        if (!ours && !heard)
-            side->spoilt[next->other] = true;
-    }
-}
-
-/*
- * When a side has had a round trip: when something reaches it that the other sent after it had
- * heard this side. Acknowledgements count wherever they come from.
- */
-static uint64_t round_trip_ns(const struct flood *flood, uint32_t index)
-{
-    const struct flood_side *other = &flood->side[1 - index];
-    uint64_t best_ns = ORACLE_NEVER;
-    if (other->heard_ns == ORACLE_NEVER)
-        return best_ns;
-    for (uint32_t p = 0; p < PORTS; p++) {
-        for (uint32_t q = 0; q < PORTS; q++) {
-            const struct flow *flow = &other->flows[p][q];
-            if (flow->heard_ns == ORACLE_NEVER)
-                continue;
-            bool over = flow->until_ns <= other->heard_ns;
-            uint64_t time_ns = other->heard_ns + flood->peer_ns;
-            if (time_ns < flow->heard_ns)
-                time_ns = flow->heard_ns;
-            if (!over && time_ns < best_ns)
-                best_ns = time_ns;
-        }
-    }
-    return best_ns;
-}
-
-/* When both sides have had one; ORACLE_NEVER when it comes to none. */
-static uint64_t flood_ns(struct flood *flood, const uint64_t told_ns[2])
-{
-    for (uint32_t i = 0; i < 2; i++) {
-        struct flood_side *side = &flood->side[i];
-        side->heard_ns = ORACLE_NEVER;
-        for (uint32_t p = 0; p < PORTS; p++) {
-            side->known_ns[p] = p == 0 ? told_ns[i] : ORACLE_NEVER;
-            for (uint32_t q = 0; q < PORTS; q++) {
-                struct flow none = {ORACLE_NEVER, ORACLE_NEVER, ORACLE_NEVER, false};
-                side->flows[p][q] = none;
-            }
-        }
-    }
-    /* Each fact happens once. */
-    for (uint32_t i = 0; i < 2 * (PORTS + 2 * PORTS * PORTS); i++) {
-        struct next next = next_fact(flood);
-        if (next.fact == FACT_NONE)
-            break;
-        apply(flood, &next);
-    }
-    uint64_t caller_ns = round_trip_ns(flood, ORACLE_CALLER);
-    uint64_t callee_ns = round_trip_ns(flood, ORACLE_CALLEE);
-    return caller_ns > callee_ns ? caller_ns : callee_ns;
-}
-
 /* ---- All together ---------------------------------------------------------------------------- */
 
 /* How the direct path runs. */
@@ -560,12 +321,29 @@ static struct course course_of(const struct oracle_pair *pair, uint16_t server_p
         beyond = i;
     }
     for (uint32_t i = 0; i < 2; i++)
-        course.effect[i] = effect_of(&pair->side[i], pair->side[i].count - beyond, server_port);
+        course.effect[i] = effect_of(&pair->side[i], pair->side[i].count - beyond,
+                                     pair->shared - beyond, course.turns_back, server_port);
     return course;
 }
 
-static uint64_t timed(const struct oracle_pair *pair, const struct course *course,
-                      const struct oracle_pair_says *says, bool learns)
+/* By which port a side sends depends on what a NAT in front of both has met before. */
+static bool chooses_half_way(const struct effect *effect)
+{
+    return (effect->session != NAT_SESSION_NOTHING && effect->session_place != PLACE_OWN) ||
+           (effect->trap && effect->trap_place != PLACE_OWN &&
+            effect->own_mapping == NAT_MAPPING_EIM);
+}
+
+/*
+ * The trap is in a NAT in front of both: what is first for one side comes too early for the other.
+ */
+static bool always_trapped(const struct course *course)
+{
+    return course->effect[0].trap && course->effect[0].trap_place != PLACE_OWN;
+}
+
+static uint64_t timed_when(const struct oracle_pair *pair, const struct course *course,
+                           const struct oracle_pair_says *says, bool learns, uint32_t sooner)
 {
     const uint64_t told_ns[2] = {
         2 * (pair->delay_ns[ORACLE_CALLER] + pair->homes_ns),
@@ -574,10 +352,17 @@ static uint64_t timed(const struct oracle_pair *pair, const struct course *cours
     struct flood flood = {
         .peer_ns = pair->peer_ns,
         .learns = learns,
-        .traps = says->order != ORACLE_ORDER_LEFT,
+        .sooner = sooner,
     };
     for (uint32_t i = 0; i < 2; i++) {
-        flood.side[i].effect = &course->effect[i];
+        const struct effect *effect = &course->effect[i];
+        bool left = says->order == ORACLE_ORDER_LEFT && (says->order_sides >> i & 1) != 0;
+        flood.side[i].effect = effect;
+        flood.side[i].traps = effect->trap && !left;
+        flood.side[i].first_binds =
+            effect->session == NAT_SESSION_FIRST && effect->session_open && !effect->trap;
+        if (chooses_half_way(effect))
+            flood.side[i].behind_ns = pair->peer_ns;
         /* The favourable order: the side that must not be first waits until it is heard. */
         flood.side[i].silent =
             says->order == ORACLE_ORDER_HEARD && (says->order_sides >> (1 - i) & 1) != 0;
@@ -585,38 +370,86 @@ static uint64_t timed(const struct oracle_pair *pair, const struct course *cours
     return flood_ns(&flood, told_ns);
 }
 
+/* Where both sides' first packets meet half-way, the better of both orders. */
+static uint64_t timed(const struct oracle_pair *pair, const struct course *course,
+                      const struct oracle_pair_says *says, bool learns)
+{
+    /* That is the named side's where the order is that one is first. */
+    if (says->order == ORACLE_ORDER_LEFT && says->order_sides != 3 && always_trapped(course))
+        return timed_when(pair, course, says, learns, says->order_sides >> ORACLE_CALLEE & 1);
+    uint64_t best_ns = timed_when(pair, course, says, learns, ORACLE_CALLER);
+    if (!chooses_half_way(&course->effect[0]) && !chooses_half_way(&course->effect[1]))
+        return best_ns;
+    uint64_t other_ns = timed_when(pair, course, says, learns, ORACLE_CALLEE);
+    return other_ns < best_ns ? other_ns : best_ns;
+}
+
+/* Why nothing gets through a NAT in front of both that does turn back, or not to any effect. */
+static uint8_t turned_reason(const struct course *course)
+{
+    const struct effect *x = &course->effect[ORACLE_CALLER];
+    const struct effect *y = &course->effect[ORACLE_CALLEE];
+    bool strict = x->filtering == NAT_FILTERING_APDF || y->filtering == NAT_FILTERING_APDF;
+    return relayed_reason(x, y, always_trapped(course) && !strict);
+}
+
 /*
  * A NAT that shows the inside source when it turns back: filters further in, which know only of
- * the outside address that was sent to, refuse it, and a port that would have to be learned cannot
- * be. What is left is what registered addresses alone give, which the flood tells.
+ * the outside address that was sent to, refuse it, sessions there are of no use, and a port that
+ * would have to be learned cannot be. What is left is what registered addresses alone give, which
+ * the flood tells; and nothing if one side is trapped, since it can be reached by no other way.
  */
 static void judge_internal(const struct oracle_pair *pair, const struct course *course,
                            struct oracle_pair_says *says)
 {
-    bool refused = false;
-    for (uint32_t i = 0; i < 2; i++)
-        refused = refused || course->effect[i].inner_filters > 0;
+    struct course plain = *course;
+    bool refused = always_trapped(course);
+    for (uint32_t i = 0; i < 2; i++) {
+        refused = refused || plain.effect[i].inner_filters > 0;
+        if (plain.effect[i].session_place != PLACE_TURN)
+            plain.effect[i].session = NAT_SESSION_NOTHING;
+    }
     if (!refused)
-        says->direct_ns = timed(pair, course, says, false);
+        says->direct_ns = timed(pair, &plain, says, false);
     if (says->direct_ns != ORACLE_NEVER)
         return;
     says->verdict = ORACLE_RELAYED;
-    says->relayed_reason = relayed_reason(&course->effect[0], &course->effect[1], false);
+    says->relayed_reason = turned_reason(course);
 }
 
-/* What the trap and addresses that jump take back of a verdict. */
-static void judge_hazards(const struct course *course, struct oracle_pair_says *says)
+/*
+ * What the trap takes back of a verdict: it depends on the order, or, where both cannot be first
+ * and either must, nothing is left.
+ */
+static void judge_trap(const struct course *course, struct oracle_pair_says *says)
 {
     for (uint32_t i = 0; i < 2; i++) {
         const struct effect *x = &course->effect[i];
         const struct effect *y = &course->effect[1 - i];
-        if (x->trap && reach_trapped(x, y) != REACH_ALWAYS) {
-            says->verdict = ORACLE_ORDER;
-            says->order = ORACLE_ORDER_LEFT;
-            says->order_sides |= (uint8_t)(1 << i);
-            says->relayed_reason = relayed_reason(x, y, true);
-        }
+        if (!x->trap || reach_trapped(x, y) == REACH_ALWAYS)
+            continue;
+        says->order_sides |= (uint8_t)(1 << i);
+        if (x->trap_place != PLACE_OWN)
+            says->order_shared |= (uint8_t)(1 << i);
     }
+    if (says->order_sides == 0)
+        return;
+    says->verdict = ORACLE_ORDER;
+    says->order = ORACLE_ORDER_LEFT;
+    says->relayed_reason =
+        relayed_reason(&course->effect[ORACLE_CALLER], &course->effect[ORACLE_CALLEE], true);
+    if (says->order_sides != 3 || !always_trapped(course))
+        return;
+    says->verdict = ORACLE_RELAYED;
+    says->order = ORACLE_ORDER_NONE;
+    says->order_sides = 0;
+    says->order_shared = 0;
+    says->relayed_reason = turned_reason(course);
+}
+
+/* What addresses that jump take back. */
+static void judge_jumps(const struct course *course, struct oracle_pair_says *says)
+{
     for (uint32_t i = 0; i < 2; i++) {
         const struct effect *x = &course->effect[i];
         if (x->jumps && reach_jumping(x, &course->effect[1 - i]) != REACH_ALWAYS) {
@@ -649,11 +482,19 @@ static void judge(const struct oracle_pair *pair, const struct course *course,
         says->verdict = ORACLE_ORDER;
         says->order = ORACLE_ORDER_HEARD;
         says->relayed_reason = relayed_reason(x, y, true);
-        for (uint32_t i = 0; i < 2; i++)
-            if (reach_gain(&course->effect[1 - i], &course->effect[i]) == REACH_ORDER)
-                says->order_sides |= (uint8_t)(1 << i);
+        for (uint32_t i = 0; i < 2; i++) {
+            const struct effect *heard_by = &course->effect[1 - i];
+            if (reach_gain(heard_by, &course->effect[i]) != REACH_ORDER)
+                continue;
+            says->order_sides |= (uint8_t)(1 << i);
+            if (heard_by->session_place != PLACE_OWN)
+                says->order_shared |= (uint8_t)(1 << (1 - i));
+        }
     } else {
-        judge_hazards(course, says);
+        judge_trap(course, says);
+        if (says->verdict == ORACLE_RELAYED)
+            return;
+        judge_jumps(course, says);
     }
     says->direct_ns = timed(pair, course, says, true);
 }

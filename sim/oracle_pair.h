@@ -6,7 +6,10 @@
  * reasons.
  *
  * It speaks of protocols that guess no ports and ask no NAT to open any, of NATs that nobody else
- * crowds and that forget nothing meanwhile, and of a network that loses nothing.
+ * crowds and that forget nothing meanwhile, and of a network that loses nothing. Nor do two clients
+ * crowd the NATs in front of both: one that overloads ports gives them different ones. A router of
+ * one side's is next to its client, those in front of both are half-way between them. A NAT that
+ * turns a packet back with its inside source shows an address that nobody else can send to.
  */
 #ifndef WARREN_SIM_ORACLE_PAIR_H
 #define WARREN_SIM_ORACLE_PAIR_H
@@ -93,6 +96,7 @@ struct oracle_pair_says {
     uint8_t verdict;        /* enum oracle_verdict */
     uint8_t order;          /* enum oracle_order */
     uint8_t order_sides;    /* the sides that it names: 1 << ORACLE_CALLER, 1 << ORACLE_CALLEE */
+    uint8_t order_shared;   /* the sides whose deciding NAT is one in front of both */
     uint8_t direct_reason;  /* enum oracle_reason, for as long as the pair is direct */
     uint8_t relayed_reason; /* and for as long as it is not; NONE where the verdict is direct */
     /*
@@ -110,13 +114,17 @@ struct oracle_pair_says {
 struct oracle_pair_says oracle_pair(const struct oracle_pair *pair);
 
 /*
- * When what happened that decides an order: any measure that grows with every packet of a trace,
- * such as its number; ORACLE_NEVER for what did not happen.
+ * When what happened that decides an order, at the NAT that decides: one of the side's own, or, for
+ * a side in `order_shared`, the one in front of both, where a packet leaves and arrives at once:
+ * any measure that grows with every packet of a trace, such as its number; ORACLE_NEVER for what
+ * did not happen.
  */
 struct oracle_pair_seen {
     /* A side's first packet to the address that the other registered with left its NAT. */
     uint64_t left[2];
-    /* A packet from the other first arrived at this side's NAT, for the address that it registered. */
+    /*
+     * A packet from the other first arrived at this side's NAT, for the address that it registered.
+     */
     uint64_t arrived[2];
 };
 

@@ -183,14 +183,61 @@ static void add_drop(struct text *text, const struct net *net, const struct net_
     add_packet(text, event->packet);
 }
 
+/* The first bytes of a key are enough to tell nodes apart in a trace. */
+static void add_key(struct text *text, const uint8_t *key)
+{
+    for (unsigned i = 0; i < 4; i++)
+        add(text, "%02x", key[i]);
+}
+
 static void add_command(struct text *text, uint64_t kind)
 {
-    if (kind == NODE_IN_SERVE_STUN)
-        add(text, "command serve-stun");
-    else if (kind == NODE_IN_DISCOVER)
-        add(text, "command discover");
+    static const char *const names[] = {
+        [NODE_IN_SERVE_STUN] = "serve-stun", [NODE_IN_DISCOVER] = "discover",
+        [NODE_IN_WALL_CLOCK] = "wall-clock", [NODE_IN_IDENTITY] = "identity",
+        [NODE_IN_SERVER] = "server",         [NODE_IN_SERVE_MESH] = "serve-mesh",
+        [NODE_IN_NETWORK] = "network",       [NODE_IN_CONNECT] = "connect",
+        [NODE_IN_CARRY] = "carry",
+    };
+    if (kind < sizeof names / sizeof *names && names[kind] != NULL)
+        add(text, "command %s", names[kind]);
     else
         add(text, "command %" PRIu64, kind);
+}
+
+static void add_output(struct text *text, const struct node_out *out)
+{
+    static const char *const paths[] = {"pending", "relayed", "direct", "unreachable"};
+    switch (out->kind) {
+    case NODE_OUT_BEHAVIOUR:
+        add_behaviour(text, &out->behaviour);
+        return;
+    case NODE_OUT_HOME:
+        add(text, "home ");
+        add_addr(text, &out->home.server);
+        add(text, ", mapped to ");
+        add_addr(text, &out->home.mapped);
+        return;
+    case NODE_OUT_PATH:
+        check(out->path.path < sizeof paths / sizeof *paths);
+        add(text, "path to ");
+        add_key(text, out->path.peer);
+        add(text, " %s", paths[out->path.path]);
+        if (out->path.reason != REASON_NONE)
+            add(text, " (%s)", reason_name((enum reason)out->path.reason));
+        add(text, " by ");
+        add_addr(text, &out->path.remote);
+        add(text, ", rtt %" PRIu64 " us", out->path.rtt_ns / 1000);
+        return;
+    case NODE_OUT_DELIVER:
+        add(text, "delivered %" PRIu32 " bytes of ", out->deliver.size);
+        add_key(text, out->deliver.peer);
+        add(text, out->deliver.relayed ? ", relayed" : ", direct");
+        return;
+    default:
+        add(text, "output %u", (unsigned)out->kind);
+        return;
+    }
 }
 
 size_t trace_text(char to[static TRACE_LINE_SIZE], const struct net *net,
@@ -222,10 +269,7 @@ size_t trace_text(char to[static TRACE_LINE_SIZE], const struct net *net,
         add_command(&text, event->number);
         break;
     case NET_OUTPUT:
-        if (event->output->kind == NODE_OUT_BEHAVIOUR)
-            add_behaviour(&text, &event->output->behaviour);
-        else
-            add(&text, "output %u", (unsigned)event->output->kind);
+        add_output(&text, event->output);
         break;
     case NET_TRACE:
         add_record(&text, event->record);

@@ -90,6 +90,28 @@ static void test_lines(void **state)
                 "12.000000345 alice      found nat unknown, mapping unknown, filtering unknown, "
                 "hairpin unknown, ports "
                 "unknown step 0, pooling unknown, trap unknown, mapped to -, 0 sent, 0 received");
+    out = (struct node_out){.kind = NODE_OUT_HOME};
+    out.home.server = addr_v4(0xc0000201, 51941);
+    out.home.mapped = addr_v4(0xc0000203, 9);
+    expect_line(net, &event, "12.000000345 alice      home 192.0.2.1:51941, mapped to 192.0.2.3:9");
+    out = (struct node_out){.kind = NODE_OUT_PATH};
+    out.path.peer[0] = 0xab;
+    out.path.path = NODE_PATH_DIRECT;
+    out.path.reason = REASON_PUNCHED;
+    out.path.remote = addr_v4(0xc0000203, 9);
+    out.path.rtt_ns = 1234567;
+    expect_line(net, &event,
+                "12.000000345 alice      path to ab000000 direct (punched) by 192.0.2.3:9, rtt "
+                "1234 us");
+    out = (struct node_out){.kind = NODE_OUT_DELIVER};
+    out.deliver.size = 7;
+    out.deliver.relayed = true;
+    expect_line(net, &event, "12.000000345 alice      delivered 7 bytes of 00000000, relayed");
+    event.kind = NET_COMMAND;
+    event.number = NODE_IN_CONNECT;
+    expect_line(net, &event, "12.000000345 alice      command connect");
+    event.number = 99;
+    expect_line(net, &event, "12.000000345 alice      command 99");
     net_free(net);
 }
 

@@ -111,6 +111,14 @@ struct host_path {
     uint32_t mtu;
 };
 
+/* An input that sets the node up, with copies of the bytes that it points to behind it. */
+struct host_setup {
+    struct node_in in;
+    uint64_t since_ns; /* when it was first fed */
+    bool fed;
+    uint8_t *bytes; /* one block; NULL: it points to none */
+};
+
 struct host {
     struct net *net;
     uint32_t place;
@@ -139,7 +147,11 @@ struct host {
     uint64_t timer_ns;   /* when the node was last told of its deadline */
     uint32_t timers_now; /* how often in a row at that time */
     uint32_t starts;
-    uint64_t past_digest; /* of the nodes that ended */
+    uint64_t past_digest;     /* of the nodes that ended */
+    struct host_setup *setup; /* in the order in which it is fed */
+    uint32_t setup_count;
+    uint32_t setup_capacity;
+    struct node_in_network network; /* as last told; traffic_port 0: never */
 };
 
 struct place {
@@ -154,6 +166,7 @@ struct timeline {
     bool is_fault;
     struct net_fault fault;
     struct node_in command;
+    uint32_t setup; /* a command: number + 1 in the host's setup; 0: `command` itself */
     net_call *call; /* a command that is the caller's function */
     void *context;
     uint64_t argument;
@@ -236,6 +249,13 @@ void host_command(struct net *net, struct host *host, const struct node_in *in);
 void host_fault(struct net *net, struct host *host, uint32_t kind);
 /* Makes the host's node; its seed is derived from the name and the number of the start. */
 void host_start(struct net *net, struct host *host);
+/* Keeps a copy of an input for the starts to come; its number. */
+uint32_t host_keep_setup(struct host *host, const struct node_in *in);
+/* Feeds an input of the setup for the first time. */
+void host_feed_setup(struct net *net, struct host *host, uint32_t index);
+void host_free_setup(struct host *host);
+/* Tells the node of its addresses, if it was told before and they are others now. */
+void host_addresses_changed(struct net *net, struct host *host);
 
 /* ---- Building (build.c) ---------------------------------------------------------------------- */
 

@@ -7,6 +7,13 @@ const struct node_limits node_limits_client = {
     .stun_probes = 8,
     .stun_transactions = 32,
     .stun_sources = 16,
+    .sessions = 16,
+    .unproven = 64,
+    .servers = 8,
+    .clients = 1,
+    .locations = 1,
+    .pairs = 1,
+    .paths = 64,
 };
 
 const struct node_limits node_limits_server = {
@@ -15,4 +22,11 @@ const struct node_limits node_limits_server = {
     .stun_probes = 8,
     .stun_transactions = 64,
     .stun_sources = 65536,
+    .sessions = 16384,
+    .unproven = 65536,
+    .servers = 64,
+    .clients = 16384,
+    .locations = 65536,
+    .pairs = 16384,
+    .paths = 1,
 };

@@ -19,6 +19,14 @@ struct node_limits {
     uint32_t stun_probes;  /* probe sockets open at once, 3 to 256; a discovery needs 3 */
     uint32_t stun_transactions; /* requests under way at once; one more is refused to its caller */
     uint32_t stun_sources;      /* prefixes with a STUN budget; one more makes another forgotten */
+    uint32_t sessions;          /* with other nodes; a HELLO more is refused */
+    uint32_t unproven;          /* addresses with a budget of replies; likewise forgotten */
+    uint32_t servers;           /* of the mesh; one more is not learned */
+    uint32_t clients;           /* server: registrations; one more is refused */
+    uint32_t locations;         /* server: clients at home elsewhere; one more makes another
+                                   forgotten */
+    uint32_t pairs;             /* server: relayed at once; a call more is refused */
+    uint32_t paths;             /* client: peers; a connect more is refused */
 };
 
 /* What a client, and a server for a region's worth of clients, start from. */

@@ -14,6 +14,12 @@
 /* Which protocol a timer belongs to. */
 enum timer_kind {
     TIMER_STUN_TRANSACTION = 1,
+    TIMER_SEAL_SESSION = 2,
+    TIMER_HOME_CLIENT = 3, /* a registration, at its home */
+    TIMER_RELAY_PAIR = 4,
+    TIMER_CLIENT = 5,      /* the client's own registration */
+    TIMER_PATH = 6,        /* a path to a peer */
+    TIMER_HOME_SERVER = 7, /* another server, at a server */
 };
 
 struct timers {

@@ -75,7 +75,7 @@ struct stun_behaviour {
     uint8_t trap;      /* enum stun_trap */
     uint8_t zero;
     int32_t step;         /* STUN_PORTS_SEQUENTIAL: from one fresh mapping to the next */
-    struct addr server;   /* that the first request went to */
+    struct addr server;   /* that the tests were made with; blocked: the first that was named */
     struct addr local;    /* the first probe socket's own address */
     struct addr mapped;   /* and the address that the server saw */
     uint32_t sent;        /* datagrams spent */

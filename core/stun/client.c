@@ -8,6 +8,10 @@
 struct stun_transaction {
     uint8_t id[STUN_TRANSACTION_SIZE];
     uint32_t transmissions;
+    uint32_t sent;       /* transmissions that there was room for */
+    uint32_t answers;    /* of a series */
+    uint64_t started_ns; /* the first transmission */
+    uint64_t wait_ns;    /* what the next transmission is followed by, unless it is the last */
     struct handle self;
     struct handle timer;
     struct stun_request request;
@@ -77,30 +81,40 @@ static void transaction_transmit(struct stun_client *client, const struct contex
         stun_put_change_request(&w, request->change_ip, request->change_port);
     put_filling(&w,
                 request->server.family == ADDR_V6 ? STUN_REQUEST_SIZE_V6 : STUN_REQUEST_SIZE_V4);
-    transaction->transmissions++;
+    if (transaction->transmissions++ == 0)
+        transaction->started_ns = cx->now_ns;
     /* Without room it is as if it were lost on the way: the schedule sends it again. */
     if (context_send(cx, stun_end(&w),
                      (struct node_out_send){.socket = request->socket,
                                             .source = request->source,
                                             .remote = request->server})) {
         client->sent++;
+        transaction->sent++;
         context_trace(cx, TRACE_STUN_REQUEST,
                       (struct trace_record){.socket = request->socket,
                                             .remote = request->server,
                                             .number = transaction->transmissions});
     }
 
-    /*
-     * Section 6.2.1: the wait doubles from one transmission to the next; after the last it is Rm
-     * times the RTO.
-     */
-    check(transaction->transmissions >= 1 && transaction->transmissions <= STUN_RC);
-    uint64_t wait_ns = transaction->transmissions < STUN_RC
-                           ? STUN_RTO_NS << (transaction->transmissions - 1)
-                           : STUN_RTO_NS * STUN_RM;
+    const struct stun_schedule *schedule = &request->schedule;
+    check(transaction->transmissions <= schedule->count);
+    uint64_t wait_ns = schedule->last_ns;
+    if (transaction->transmissions < schedule->count) {
+        wait_ns = transaction->wait_ns;
+        transaction->wait_ns =
+            wait_ns < schedule->longest_ns / 2 ? 2 * wait_ns : schedule->longest_ns;
+    }
     timer_set(cx->timers, &transaction->timer, cx->now_ns + wait_ns, TIMER_STUN_TRANSACTION,
               transaction->self);
 }
+
+/* Section 6.2.1: the wait doubles, and after the last transmission it is Rm times the RTO. */
+static const struct stun_schedule rfc_schedule = {
+    .first_ns = STUN_RTO_NS,
+    .longest_ns = STUN_RTO_NS << (STUN_RC - 2),
+    .last_ns = STUN_RTO_NS * STUN_RM,
+    .count = STUN_RC,
+};
 
 bool stun_client_request(struct stun_client *client, const struct context *cx,
                          const struct stun_request *request)
@@ -111,12 +125,34 @@ bool stun_client_request(struct stun_client *client, const struct context *cx,
         return false;
     transaction->self = handle;
     transaction->request = *request;
+    struct stun_schedule *schedule = &transaction->request.schedule;
+    if (schedule->count == 0)
+        *schedule = rfc_schedule;
+    check(schedule->first_ns > 0 && schedule->last_ns > 0);
+    check(schedule->first_ns <= schedule->longest_ns);
+    transaction->wait_ns = schedule->first_ns;
     random_secret_bytes(cx->secret, transaction->id, sizeof transaction->id);
     check(transaction_by_id(client, transaction->id) == NULL);
     bool stored = map_set(&client->by_id, transaction->id, handle.index);
     check(stored);
-    transaction_transmit(client, cx, transaction);
+    if (schedule->delay_ns == 0)
+        transaction_transmit(client, cx, transaction);
+    else
+        timer_set(cx->timers, &transaction->timer, cx->now_ns + schedule->delay_ns,
+                  TIMER_STUN_TRANSACTION, transaction->self);
     return true;
+}
+
+void stun_client_cancel(struct stun_client *client, const struct context *cx, uint32_t socket,
+                        uint32_t tag)
+{
+    for (uint32_t i = 0; i < client->transactions.high_water; i++) {
+        struct handle handle;
+        struct stun_transaction *transaction = pool_slot(&client->transactions, i, &handle);
+        if (transaction != NULL && transaction->request.socket == socket &&
+            transaction->request.tag == tag)
+            transaction_end(client, cx, transaction);
+    }
 }
 
 void stun_client_forget(struct stun_client *client, const struct context *cx, uint32_t socket)
@@ -138,7 +174,10 @@ static struct stun_outcome outcome_of(struct stun_client *client, const struct c
         .tag = transaction->request.tag,
         .socket = transaction->request.socket,
         .remote = transaction->request.server,
+        .answers = transaction->answers,
+        .took_ns = cx->now_ns - transaction->started_ns,
     };
+    check(transaction->transmissions > 0);
     transaction_end(client, cx, transaction);
     return outcome;
 }
@@ -193,12 +232,32 @@ static void take_response(struct stun_outcome *outcome, const struct context *cx
                                         .other = outcome->mapped});
 }
 
+/*
+ * An answer within a series. One more than requests were sent is a copy that the network made: it
+ * says nothing about how many requests got through.
+ */
+static struct stun_outcome take_one_of_series(struct stun_client *client, const struct context *cx,
+                                              struct stun_transaction *transaction,
+                                              const struct node_in_datagram *datagram,
+                                              const struct stun_message *message)
+{
+    if (transaction->answers == transaction->sent)
+        return message_dropped(cx, TRACE_STUN_UNEXPECTED, datagram, message->class,
+                               (struct addr){0});
+    transaction->answers++;
+    client->received++;
+    struct stun_outcome answer = {
+        .result = STUN_RESULT_SUCCESS, .socket = datagram->socket, .remote = datagram->remote};
+    take_response(&answer, cx, message);
+    return (struct stun_outcome){.result = STUN_RESULT_NONE};
+}
+
 struct stun_outcome stun_client_message(struct stun_client *client, const struct context *cx,
                                         const struct node_in_datagram *datagram,
                                         const struct stun_message *message)
 {
     struct stun_transaction *transaction = transaction_by_id(client, message->transaction);
-    if (transaction == NULL || message->method != STUN_METHOD_BINDING ||
+    if (transaction == NULL || transaction->sent == 0 || message->method != STUN_METHOD_BINDING ||
         message->class == STUN_INDICATION)
         return message_dropped(cx, TRACE_STUN_UNEXPECTED, datagram, message->class,
                                (struct addr){0});
@@ -222,6 +281,8 @@ struct stun_outcome stun_client_message(struct stun_client *client, const struct
                                                                      : &transaction->request.server;
         if (!addr_equal(&datagram->remote, expected))
             return message_dropped(cx, TRACE_STUN_WRONG_SOURCE, datagram, 0, *expected);
+        if (transaction->request.series && result == STUN_RESULT_SUCCESS)
+            return take_one_of_series(client, cx, transaction, datagram, message);
         outcome = outcome_of(client, cx, transaction, result);
     }
     client->received++;
@@ -246,7 +307,8 @@ struct stun_outcome stun_client_icmp(struct stun_client *client, const struct co
     for (uint32_t i = 0; icmp_is_hard(icmp->error) && i < client->transactions.high_water; i++) {
         struct handle handle;
         struct stun_transaction *transaction = pool_slot(&client->transactions, i, &handle);
-        if (transaction == NULL || transaction->request.socket != icmp->socket ||
+        if (transaction == NULL || transaction->transmissions == 0 ||
+            transaction->request.socket != icmp->socket ||
             !addr_equal(&transaction->request.server, &icmp->remote))
             continue;
         context_trace(cx, TRACE_STUN_ICMP,
@@ -264,10 +326,12 @@ struct stun_outcome stun_client_timer(struct stun_client *client, const struct c
 {
     struct stun_transaction *transaction = pool_at(&client->transactions, owner);
     check(transaction != NULL);
-    if (transaction->transmissions < STUN_RC) {
+    if (transaction->transmissions < transaction->request.schedule.count) {
         transaction_transmit(client, cx, transaction);
         return (struct stun_outcome){.result = STUN_RESULT_NONE};
     }
+    if (transaction->answers > 0)
+        return outcome_of(client, cx, transaction, STUN_RESULT_SUCCESS);
     context_trace(cx, TRACE_STUN_TIMEOUT,
                   (struct trace_record){.socket = transaction->request.socket,
                                         .remote = transaction->request.server,

@@ -205,6 +205,156 @@ static void test_schedule(void **state)
 }
 
 /*
+ * An owner's schedule: when each transmission is due, in ms from the request, and when it is over.
+ */
+static void test_own_schedules(void **state)
+{
+    (void)state;
+    static const struct {
+        struct stun_schedule schedule;
+        uint64_t sends_ms[9];
+        uint64_t over_ms;
+    } rows[] = {
+        {{0, 250 * MS, 750 * MS, 1250 * MS, 7}, {0, 250, 750, 1500, 2250, 3000, 3750}, 5000},
+        {{0, 100 * MS, 100 * MS, 400 * MS, 7}, {0, 100, 200, 300, 400, 500, 600}, 1000},
+        {{100 * MS, 100 * MS, 100 * MS, 400 * MS, 6}, {100, 200, 300, 400, 500, 600}, 1000},
+        {{1000 * MS, 250 * MS, 1000 * MS, MS, 5}, {1000, 1250, 1750, 2750, 3750}, 3751},
+        {{0, MS, 1000 * MS, 30 * MS, 1}, {0}, 30},
+        {{0, 3 * MS, 7 * MS, 2 * MS, 4}, {0, 3, 9, 16}, 18},
+        {{0, MS, UINT64_MAX, MS, 9}, {0, 1, 3, 7, 15, 31, 63, 127, 255}, 256},
+    };
+    for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+        rig_setup(NULL);
+        const uint64_t start_ns = 777;
+        rig.cx.now_ns = start_ns;
+        struct stun_request what = plain;
+        what.schedule = rows[row].schedule;
+        assert_true(stun_client_request(&rig.client, &rig.cx, &what));
+        for (unsigned i = 0; i < what.schedule.count; i++) {
+            struct node_out out;
+            uint64_t due_ns = start_ns + rows[row].sends_ms[i] * MS;
+            if (due_ns > start_ns) {
+                assert_int_equal(rig.outbox.count, 0);
+                assert_true(timers_deadline(&rig.timers) == due_ns);
+                assert_int_equal(fire(due_ns).result, STUN_RESULT_NONE);
+            }
+            take_request(&out);
+        }
+        uint64_t over_ns = start_ns + rows[row].over_ms * MS;
+        assert_true(timers_deadline(&rig.timers) == over_ns);
+        struct stun_outcome outcome = fire(over_ns);
+        assert_int_equal(outcome.result, STUN_RESULT_TIMEOUT);
+        assert_true(outcome.took_ns == over_ns - start_ns - rows[row].sends_ms[0] * MS);
+        assert_over();
+        assert_int_equal(rig.client.sent, rows[row].schedule.count);
+    }
+}
+
+/* From the first transmission on, so that a delay does not count as a part of the round trip. */
+static void test_time_that_an_answer_took(void **state)
+{
+    (void)state;
+    for (unsigned retransmissions = 0; retransmissions < 3; retransmissions++) {
+        rig_setup(NULL);
+        struct stun_request what = plain;
+        what.schedule = (struct stun_schedule){300 * MS, 50 * MS, 50 * MS, 50 * MS, 7};
+        assert_true(stun_client_request(&rig.client, &rig.cx, &what));
+        for (unsigned i = 0; i <= retransmissions; i++) {
+            struct node_out out;
+            assert_int_equal(fire((300 + 50 * i) * MS).result, STUN_RESULT_NONE);
+            take_request(&out);
+        }
+        rig.cx.now_ns += 20 * MS;
+        struct stun_outcome outcome = arrive(&good);
+        assert_int_equal(outcome.result, STUN_RESULT_SUCCESS);
+        assert_true(outcome.took_ns == (20 + 50 * retransmissions) * MS);
+    }
+}
+
+/* A series goes on after an answer, and counts at most one for each request that was sent. */
+static void test_series(void **state)
+{
+    (void)state;
+    for (unsigned answered = 0; answered < 8; answered++) { /* a set of the three transmissions */
+        rig_setup(NULL);
+        struct stun_request what = plain;
+        what.series = true;
+        what.schedule = (struct stun_schedule){0, 10 * MS, 10 * MS, 20 * MS, 3};
+        assert_true(stun_client_request(&rig.client, &rig.cx, &what));
+        uint32_t answers = 0;
+        for (unsigned i = 0; i < 3; i++) {
+            struct node_out out;
+            if (i > 0)
+                assert_int_equal(fire(i * (10 * MS)).result, STUN_RESULT_NONE);
+            take_request(&out);
+            if ((answered >> i & 1) != 0) {
+                assert_int_equal(arrive(&good).result, STUN_RESULT_NONE);
+                answers++;
+            }
+            assert_alive();
+        }
+        struct arrival error = good, elsewhere_from = good;
+        elsewhere_from.remote = elsewhere;
+        assert_int_equal(arrive(&elsewhere_from).result, STUN_RESULT_NONE);
+        assert_int_equal(rig.client.received, answers);
+        assert_int_equal(rig.counts[TRACE_STUN_RESPONSE], answers);
+        if (answers == 3) { /* a fourth answer to three requests is a copy */
+            assert_int_equal(arrive(&good).result, STUN_RESULT_NONE);
+            assert_int_equal(rig.client.received, 3);
+            assert_int_equal(rig.counts[TRACE_STUN_UNEXPECTED], 1);
+        }
+        error.class = STUN_ERROR;
+        error.code = 500;
+        error.xor_mapped = false;
+        struct stun_outcome outcome = answered == 5 ? arrive(&error) : fire(40 * MS);
+        enum stun_result result = answers > 0 ? STUN_RESULT_SUCCESS : STUN_RESULT_TIMEOUT;
+        assert_int_equal(outcome.result, answered == 5 ? STUN_RESULT_ERROR : result);
+        assert_int_equal(outcome.answers, answers);
+        assert_int_equal(outcome.tag, TAG);
+        assert_int_equal(rig.counts[TRACE_STUN_TIMEOUT], answers == 0);
+        assert_over();
+    }
+}
+
+/* What has not been sent yet cannot be answered, nor refused by an ICMP error. */
+static void test_before_the_first_transmission(void **state)
+{
+    (void)state;
+    struct stun_request what = plain;
+    what.schedule = (struct stun_schedule){10 * MS, 10 * MS, 10 * MS, 10 * MS, 2};
+    assert_true(stun_client_request(&rig.client, &rig.cx, &what));
+    assert_int_equal(rig.outbox.count, 0);
+    assert_int_equal(rig.client.sent, 0);
+    struct node_in_icmp icmp = {
+        .socket = SOCKET, .local = local, .remote = server, .error = NODE_ICMP_UNREACHABLE_PORT};
+    assert_int_equal(stun_client_icmp(&rig.client, &rig.cx, &icmp).result, STUN_RESULT_NONE);
+    assert_alive();
+    assert_int_equal(fire(10 * MS).result, STUN_RESULT_NONE);
+    assert_int_equal(rig.client.sent, 1);
+    assert_int_equal(stun_client_icmp(&rig.client, &rig.cx, &icmp).result, STUN_RESULT_ICMP);
+    assert_over();
+}
+
+static void test_cancel(void **state)
+{
+    (void)state;
+    struct stun_request same_socket = plain, same_tag = plain;
+    same_socket.tag = TAG + 1;
+    same_tag.socket = OTHER_SOCKET;
+    request(&same_socket);
+    request(&same_tag);
+    request(&plain);
+    stun_client_cancel(&rig.client, &rig.cx, SOCKET, TAG);
+    assert_int_equal(rig.client.transactions.used, 2);
+    assert_int_equal(arrive(&good).result, STUN_RESULT_NONE); /* the answer comes too late */
+    stun_client_cancel(&rig.client, &rig.cx, SOCKET, TAG);    /* nothing is left to cancel */
+    assert_int_equal(rig.client.transactions.used, 2);
+    stun_client_cancel(&rig.client, &rig.cx, SOCKET, TAG + 1);
+    stun_client_cancel(&rig.client, &rig.cx, OTHER_SOCKET, TAG);
+    assert_over();
+}
+
+/*
  * A host that comes late shifts the rest of the schedule; it never makes two transmissions at once.
  */
 static void test_late_timer(void **state)
@@ -550,6 +700,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_schedule, rig_setup),
+        cmocka_unit_test_setup(test_own_schedules, rig_setup),
+        cmocka_unit_test_setup(test_time_that_an_answer_took, rig_setup),
+        cmocka_unit_test_setup(test_series, rig_setup),
+        cmocka_unit_test_setup(test_before_the_first_transmission, rig_setup),
+        cmocka_unit_test_setup(test_cancel, rig_setup),
         cmocka_unit_test_setup(test_late_timer, rig_setup),
         cmocka_unit_test_setup(test_request_bytes, rig_setup),
         cmocka_unit_test_setup(test_responses, rig_setup),

@@ -4,28 +4,22 @@
 #include "core/base/check.h"
 #include "core/stun/integrity.h"
 
-/* The budget of one prefix: a bucket of tokens that fills with time. */
-struct stun_source {
-    struct addr prefix;
-    uint32_t tokens;
-    uint64_t filled_ns; /* when `tokens` was last right */
-};
-
-#define FILL_NS (UINT64_C(1000000000) / STUN_BUDGET_PER_SECOND)
-
 size_t stun_server_bytes(uint32_t sources)
 {
-    return pool_bytes(sources, sizeof(struct stun_source)) +
-           map_bytes(sources, sizeof(struct addr));
+    return budget_bytes(sources);
 }
 
 void stun_server_init(struct stun_server *server, void *memory, uint32_t sources,
                       struct hash_key hash_key)
 {
-    *server = (struct stun_server){.next_to_forget = 0};
-    pool_init(&server->sources, memory, sources, sizeof(struct stun_source));
-    uint8_t *map = (uint8_t *)memory + pool_bytes(sources, sizeof(struct stun_source));
-    map_init(&server->by_prefix, map, sources, sizeof(struct addr), hash_key);
+    static const struct budget_rate rate = {
+        .burst = STUN_BUDGET_BURST,
+        .token_ns = UINT64_C(1000000000) / STUN_BUDGET_PER_SECOND,
+        .bits_v4 = STUN_BUDGET_BITS_V4,
+        .bits_v6 = STUN_BUDGET_BITS_V6,
+    };
+    *server = (struct stun_server){.serving.count = 0};
+    budget_init(&server->sources, memory, sources, rate, hash_key);
 }
 
 void stun_server_serve(struct stun_server *server, const struct node_in_serve_stun *serve)
@@ -73,62 +67,15 @@ bool stun_server_source(const struct node_in_serve_stun *serving, const struct a
     return true;
 }
 
-static struct addr budget_prefix(const struct addr *remote)
-{
-    return addr_prefix(remote,
-                       remote->family == ADDR_V4 ? STUN_BUDGET_BITS_V4 : STUN_BUDGET_BITS_V6);
-}
-
-static struct stun_source *source_new(struct stun_server *server, const struct context *cx,
-                                      const struct addr *prefix)
-{
-    struct handle handle;
-    struct stun_source *source = pool_take(&server->sources, &handle);
-    if (source == NULL) {
-        /*
-         * Full: go round. A prefix that is forgotten gets a new burst, which bounds what a flood of
-         * prefixes can win.
-         */
-        uint32_t victim = server->next_to_forget++ % server->sources.capacity;
-        source = pool_slot(&server->sources, victim, &handle);
-        check(source != NULL);
-        context_trace(cx, TRACE_STUN_SOURCES_FULL, (struct trace_record){.remote = source->prefix});
-        bool known = map_remove(&server->by_prefix, &source->prefix);
-        check(known);
-    }
-    *source = (struct stun_source){
-        .prefix = *prefix,
-        .tokens = STUN_BUDGET_BURST,
-        .filled_ns = cx->now_ns,
-    };
-    bool stored = map_set(&server->by_prefix, prefix, handle.index);
-    check(stored);
-    return source;
-}
-
 /* Takes one token of the prefix that `remote` is in; false when there is none. */
-static bool budget_take(struct stun_server *server, const struct context *cx,
-                        const struct addr *remote)
+static bool source_may(struct stun_server *server, const struct context *cx,
+                       const struct addr *remote)
 {
-    struct addr prefix = budget_prefix(remote);
-    uint32_t slot;
-    struct handle handle;
-    struct stun_source *source = map_get(&server->by_prefix, &prefix, &slot)
-                                     ? pool_slot(&server->sources, slot, &handle)
-                                     : source_new(server, cx, &prefix);
-    check(source != NULL && cx->now_ns >= source->filled_ns);
-    uint64_t fills = (cx->now_ns - source->filled_ns) / FILL_NS;
-    if (fills >= STUN_BUDGET_BURST - source->tokens) {
-        source->tokens = STUN_BUDGET_BURST;
-        source->filled_ns = cx->now_ns;
-    } else {
-        source->tokens += (uint32_t)fills;
-        source->filled_ns += fills * FILL_NS;
-    }
-    if (source->tokens == 0)
-        return false;
-    source->tokens--;
-    return true;
+    struct addr forgot;
+    bool may = budget_take(&server->sources, cx->now_ns, remote, &forgot);
+    if (forgot.family != ADDR_NONE)
+        context_trace(cx, TRACE_STUN_SOURCES_FULL, (struct trace_record){.remote = forgot});
+    return may;
 }
 
 /* What is wrong with a request, as the code of an error response; 0 when nothing is. */
@@ -227,7 +174,7 @@ void stun_server_message(struct stun_server *server, const struct context *cx,
 
     /* An answer to another port than the request's was not asked for by whoever listens there. */
     bool elsewhere = fault == 0 && stun_has(message, STUN_HAS_RESPONSE_PORT);
-    if ((size > datagram->size || elsewhere) && !budget_take(server, cx, &datagram->remote)) {
+    if ((size > datagram->size || elsewhere) && !source_may(server, cx, &datagram->remote)) {
         context_trace(cx, TRACE_STUN_OVER_BUDGET, record);
         return;
     }

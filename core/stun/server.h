@@ -9,9 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/budget.h"
 #include "core/base/context.h"
-#include "core/base/map.h"
-#include "core/base/pool.h"
 #include "core/stun/message.h"
 
 /*
@@ -32,10 +31,7 @@ enum { STUN_IP_UDP_V4 = 28, STUN_IP_UDP_V6 = 48 };
 
 struct stun_server {
     struct node_in_serve_stun serving;
-    struct pool sources;  /* struct stun_source, in server.c */
-    struct map by_prefix; /* struct addr -> slot in sources */
-    uint32_t next_to_forget;
-    uint32_t zero;
+    struct budget sources;
 };
 
 size_t stun_server_bytes(uint32_t sources);

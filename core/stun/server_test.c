@@ -395,8 +395,8 @@ static void test_full_table_forgets_in_turn(void **state)
         assert_int_equal(answers_until_silence(addr_v4(0x0c000000 + (i << 8) + 1, 1), 1000),
                          STUN_BUDGET_BURST);
         assert_int_equal(rig.counts[TRACE_STUN_SOURCES_FULL], i + 1);
-        assert_int_equal(rig.server.sources.used, SOURCES);
-        assert_int_equal(rig.server.by_prefix.used, SOURCES);
+        assert_int_equal(rig.server.sources.buckets.used, SOURCES);
+        assert_int_equal(rig.server.sources.by_prefix.used, SOURCES);
     }
     /* The last SOURCES of them are those that are still known. */
     for (uint32_t i = SOURCES; i < 2 * SOURCES; i++)
@@ -447,7 +447,7 @@ static void test_amplification(void **state)
                 assert_true(answered <= in);
                 for (unsigned n = 0; n < 2 * STUN_BUDGET_BURST; n++)
                     ask(addr_with_port(first[family], PORT), client[family], &wish, &out);
-                assert_int_equal(rig.server.sources.used, 0);
+                assert_int_equal(rig.server.sources.buckets.used, 0);
             } else {
                 assert_true(answered <= 3 * in);
                 for (unsigned n = 1; n < STUN_BUDGET_BURST; n++)

@@ -78,6 +78,12 @@ void json_signed(struct json *json, const char *name, int64_t value)
     fprintf(json->file, "%" PRId64, value);
 }
 
+void json_null(struct json *json, const char *name)
+{
+    name_value(json, name);
+    fputs("null", json->file);
+}
+
 void json_end(struct json *json)
 {
     fputs("}\n", json->file);

@@ -18,6 +18,7 @@ void json_begin(struct json *json, FILE *file);
 void json_text(struct json *json, const char *name, const char *value);
 void json_number(struct json *json, const char *name, uint64_t value);
 void json_signed(struct json *json, const char *name, int64_t value);
+void json_null(struct json *json, const char *name);
 /* Ends the object and the line. */
 void json_end(struct json *json);
 

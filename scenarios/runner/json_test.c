@@ -54,9 +54,11 @@ static void test_numbers(void **state)
     json_begin(&json, file);
     json_number(&json, "a", UINT64_MAX);
     json_signed(&json, "b", INT64_MIN);
+    json_null(&json, "c");
     json_end(&json);
     fclose(file);
-    assert_string_equal(text, "{\"a\":18446744073709551615,\"b\":-9223372036854775808}\n");
+    assert_string_equal(text,
+                        "{\"a\":18446744073709551615,\"b\":-9223372036854775808,\"c\":null}\n");
     free(text);
 }
 

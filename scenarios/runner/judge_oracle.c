@@ -8,8 +8,6 @@
 #include "scenarios/runner/judge.h"
 #include "sim/oracle.h"
 
-enum { LAYERS_MAX = 16 };
-
 /* The classification that comes last; NULL when the client is never told to. */
 static const struct plan_action *last_classification(const struct plan_scenario *scenario,
                                                      uint32_t client)
@@ -24,12 +22,8 @@ static const struct plan_action *last_classification(const struct plan_scenario 
     return last;
 }
 
-/*
- * The routers in front of the client's first interface, which is its default route; LAYERS_MAX + 1
- * when there are more.
- */
-static uint32_t collect_layers(const struct plan_scenario *scenario, uint32_t client, bool ipv6,
-                               struct oracle_layer layers[static LAYERS_MAX])
+uint32_t judge_layers(const struct plan_scenario *scenario, uint32_t client, bool ipv6,
+                      struct oracle_layer layers[static ORACLE_LAYERS_MAX])
 {
     uint32_t count = 0;
     uint32_t at = scenario->places[client].interfaces[0].behind;
@@ -37,8 +31,8 @@ static uint32_t collect_layers(const struct plan_scenario *scenario, uint32_t cl
         const struct plan_place *router = &scenario->places[at];
         const struct firewall_preset *firewall = firewall_preset_find(router->firewall);
         check(router->kind == PLAN_ROUTER);
-        if (count == LAYERS_MAX)
-            return LAYERS_MAX + 1;
+        if (count == ORACLE_LAYERS_MAX)
+            return ORACLE_LAYERS_MAX + 1;
         layers[count++] = (struct oracle_layer){
             .nat = router->has_nat && (!ipv6 || router->nat_v6) ? &router->nat : NULL,
             .firewall = firewall != NULL ? &firewall->config : NULL,
@@ -73,7 +67,7 @@ bool judge_oracle(const struct plan_scenario *scenario, uint32_t client, struct 
         {ORACLE_POOLING, 1u << FINDING_POOLING},
         {ORACLE_TRAP, 1u << FINDING_TRAP},
     };
-    struct oracle_layer layers[LAYERS_MAX];
+    struct oracle_layer layers[ORACLE_LAYERS_MAX];
     const struct plan_action *action = last_classification(scenario, client);
     *why = NULL;
     if (action == NULL) {
@@ -83,8 +77,8 @@ bool judge_oracle(const struct plan_scenario *scenario, uint32_t client, struct 
     for (uint32_t i = 0; i < action->server_count; i++)
         if (scenario->places[action->servers[i]].interfaces[0].behind != PLAN_INTERNET)
             *why = "the oracle knows only servers that are directly on the internet";
-    uint32_t count = collect_layers(scenario, client, action->ipv6, layers);
-    if (count > LAYERS_MAX)
+    uint32_t count = judge_layers(scenario, client, action->ipv6, layers);
+    if (count > ORACLE_LAYERS_MAX)
         *why = "the oracle knows at most 16 routers in a row";
     if (*why != NULL)
         return false;

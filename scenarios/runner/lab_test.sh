@@ -44,7 +44,7 @@ check "  says where the capture is" 1 'captures and trace: build/failed/wrong-1-
 check "  which is there" 0 alice ls build/failed/wrong-1-1/run-alice.pcap build/failed/wrong-1-1/trace.txt
 check "a misspelling" 2 'misspelt.lua:2: unknown field "mappin" of router: did you mean "mapping"\?' "$lab" run "$tmp/misspelt.lua"
 check "a misspelling in the second script stops the first" 2 '^[^ ]*misspelt.lua:2: unknown field' "$lab" run "$tmp/right.lua" "$tmp/misspelt.lua"
-check "an endless loop" 2 'forever.lua:1: the script takes more than 1000000 steps' "$lab" run "$tmp/forever.lua"
+check "an endless loop" 2 'forever.lua:1: the script takes more than 4000000 steps' "$lab" run "$tmp/forever.lua"
 check "a script that is not there" 2 'none.lua: cannot be read: No such file' "$lab" run "$tmp/none.lua"
 check "an unknown command" 2 'unknown command "rnu": did you mean "run"\?' "$lab" rnu
 check "an unknown option" 2 'unknown option "--sed": did you mean "--seed"\?' "$lab" run --sed 1 "$tmp/right.lua"
@@ -103,6 +103,8 @@ fi
 
 for script in scenarios/*.lua scenarios/traces/*.lua; do
     "$lab" print "$script" >"$tmp/printed.lua"
+    # What loops made can be longer than a script may be; print_test loads that scenario by scenario.
+    [ "$(wc -c <"$tmp/printed.lua")" -lt 262144 ] || continue
     report "print $script is the same plan" "$(diff <("$lab" plan-hash "$script" | cut -f 2) <("$lab" plan-hash "$tmp/printed.lua" | cut -f 2))"
 done
 report "a plan has one hash in 20 processes" "$(for _ in {1..20}; do "$lab" plan-hash scenarios/classify.lua; done | sort -u | tail -n +2)"

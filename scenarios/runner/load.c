@@ -77,12 +77,17 @@ static void check_complete(lua_State *lua)
         if (!value->used) {
             bool is_action = luaL_testudata(lua, -1, WORDS_ACTION) != NULL;
             sandbox_fail_at(lua, value->line, "%s belongs inside %s",
-                            is_action ? plan_action_words[value->action.kind].name : "classified",
+                            is_action ? plan_action_words[value->action.kind].name
+                                      : plan_expect_words[value->expect.kind],
                             is_action ? "at \"1s\" { }" : "expect { }");
         }
         lua_pop(lua, 1);
     }
     lua_pop(lua, 1);
+    /* They have been looked at, and a long script makes many. */
+    lua_newtable(lua);
+    lua_setfield(lua, LUA_REGISTRYINDEX, "warren.values");
+    words->values = 0;
 }
 
 struct plan_scenario *words_scenario(lua_State *lua, const char *word)
@@ -262,12 +267,38 @@ static int word_duration(lua_State *lua)
     return 0;
 }
 
+static int word_mesh(lua_State *lua)
+{
+    struct plan_scenario *scenario = words_scenario(lua, "mesh");
+    if (lua_gettop(lua) != 0)
+        sandbox_fail(lua, "mesh: takes nothing between its brackets");
+    scenario->mesh = true;
+    return 0;
+}
+
+static void read_side(lua_State *lua, int index, char side[static PLAN_WORD_SIZE])
+{
+    const char *text = words_text(lua, index, "cell");
+    if (text[0] == 0 || strlen(text) >= PLAN_WORD_SIZE)
+        sandbox_fail(lua, "cell: the name of a row or column has 1 to %d letters",
+                     PLAN_WORD_SIZE - 1);
+    strcpy(side, text);
+}
+
+/* cell("row", "column"): where the scenario stands in the matrix. */
+static int word_cell(lua_State *lua)
+{
+    struct plan_scenario *scenario = words_scenario(lua, "cell");
+    read_side(lua, 1, scenario->row);
+    read_side(lua, 2, scenario->column);
+    return 0;
+}
+
 static int add_words(lua_State *lua)
 {
-    static const luaL_Reg ours[] = {{"scenario", word_scenario},
-                                    {"seeds", word_seeds},
-                                    {"duration", word_duration},
-                                    {NULL, NULL}};
+    static const luaL_Reg ours[] = {{"scenario", word_scenario}, {"seeds", word_seeds},
+                                    {"duration", word_duration}, {"mesh", word_mesh},
+                                    {"cell", word_cell},         {NULL, NULL}};
     luaL_setfuncs(lua, ours, 0);
     lua_newtable(lua);
     lua_setfield(lua, LUA_REGISTRYINDEX, "warren.values");

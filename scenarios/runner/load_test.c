@@ -19,6 +19,10 @@
     "client 'alice' { behind = 'home' }\n"
 #define CLASSIFIED WORLD "at '1s' { classify 'alice' }\n"
 
+/* Two clients that could be connected, and that are. */
+#define MESH WORLD "client 'bob' {}\n"
+#define CONNECTED MESH "at '8s' { connect('alice', 'bob') }\n"
+
 static bool load(struct plan *plan, const char *script, char error[static LOAD_ERROR_SIZE])
 {
     return plan_load(plan, "x.lua", script, strlen(script), error);
@@ -156,11 +160,65 @@ static const struct {
     {CLASSIFIED "classified 'alice'", "x.lua:3: classified belongs inside expect { }"},
     {WORLD "expect { finally, classified 'alice' }",
      "x.lua:2: expect: nothing above classifies \"alice\"; add at \"1s\" { classify(\"alice\") }"},
+    /* a mesh */
+    {MESH "at '1s' { connect('alice', 'bo') }",
+     "x.lua:3: connect: unknown client \"bo\": did you mean \"bob\"?"},
+    {MESH "at '1s' { connect('alice', 's1') }",
+     "x.lua:3: connect: \"s1\" is a server, not a client"},
+    {MESH "at '1s' { connect('bob', 'bob') }", "x.lua:3: connect: \"bob\" is on both ends"},
+    {MESH "at '1s' { connect 'alice' }", "x.lua:3: connect must be a text, not a nil"},
+    {MESH "at '1s' { connect('alice', 'bob', {}) }",
+     "x.lua:3: connect takes two names and nothing else"},
+    {MESH "at '1s' { send('alice', 'bob') }", "x.lua:3: send takes a table in { }, not a nil"},
+    {MESH "at '1s' { send('alice', 'bob', { every = '1s' }) }",
+     "x.lua:3: send: say either count = 50 or lasts = \"10s\""},
+    {MESH "at '1s' { send('alice', 'bob', { count = 1, lasts = '1s' }) }",
+     "x.lua:3: send: say either count = 50 or lasts = \"10s\""},
+    {MESH "at '1s' { talk('alice', 'bob', { cuont = 1 }) }",
+     "x.lua:3: unknown field \"cuont\" of talk: did you mean \"count\"?"},
+    {MESH "at '1s' { talk('alice', 'bob', { count = 1, size = 23 }) }",
+     "x.lua:3: size of talk: 23 is out of range: 24 to 1452"},
+    {MESH "at '1s' { talk('alice', 'bob', { every = '2s', lasts = '1s' }) }",
+     "x.lua:3: talk: that would be 0 datagrams, not 1 to 10000000"},
+    {MESH "at '1s' { unplug('alice', { way = 'up' }) }",
+     "x.lua:3: unknown field \"way\" of unplug"},
+    {MESH "at '1s' { plug('alice', { interface = 'lte' }) }",
+     "x.lua:3: interface: \"alice\" is not behind \"lte\""},
+    {MESH "\nsend('alice', 'bob', { count = 1 })", "x.lua:4: send belongs inside at \"1s\" { }"},
+    {MESH "mesh(true)", "x.lua:3: mesh: takes nothing between its brackets"},
+    {MESH "cell('', 'b')", "x.lua:3: cell: the name of a row or column has 1 to 31 letters"},
+    {MESH "cell('a')", "x.lua:3: cell must be a text, not a no value"},
+    {MESH "client 'c' { home = 'alice' }",
+     "x.lua:3: home of client \"c\": \"alice\" is a client, not a server"},
+    {MESH "client 'c' { reserve = 's1' }", "x.lua:3: client \"c\" has a reserve and no home"},
+    {MESH "client 'c' { home = 's1', reserve = 's1' }",
+     "x.lua:3: home and reserve of client \"c\" are the same"},
+    {MESH "server 's2' { home = 's1' }", "x.lua:3: unknown field \"home\" of server"},
+    {MESH "expect { finally, direct('alice', 'bob') }",
+     "x.lua:3: expect: nothing above connects \"alice\" and \"bob\"; add at \"8s\" { "
+     "connect(\"alice\", \"bob\") }"},
+    {CONNECTED "expect { finally, verdict('bob', 'alice') }",
+     "x.lua:4: expect: nothing above connects \"bob\" and \"alice\"; add at \"8s\" { "
+     "connect(\"bob\", \"alice\") }"},
+    {CONNECTED "expect { always, data('bob', 'alice') }",
+     "x.lua:4: expect: nothing above sends from \"bob\" to \"alice\""},
+    {CONNECTED "expect { always, data('alice', 'bob', { gab = '1s' }) }",
+     "x.lua:4: unknown field \"gab\" of data: did you mean \"gap\"?"},
+    {CONNECTED "expect { finally, verdict('alice', 'bob', { gap = '1s' }) }",
+     "x.lua:4: unknown field \"gap\" of verdict"},
+    {CONNECTED "expect { finally, verdict('alice', 'bob', { bounds = 1 }) }",
+     "x.lua:4: verdict: bounds is true or false"},
+    {CONNECTED "expect { finally, relayed('alice', 'bob', 'apdm-against-apfd') }",
+     "x.lua:4: relayed: unknown reason \"apdm-against-apfd\": did you mean "
+     "\"apdm-against-apdf\"?"},
+    {CONNECTED "expect { finally, direct('alice', 'alice') }",
+     "x.lua:4: direct: \"alice\" is on both ends"},
+    {CONNECTED "direct('alice', 'bob')", "x.lua:4: direct belongs inside expect { }"},
     /* limits */
     {"while true do end",
-     "x.lua:1: the script takes more than 1000000 steps: is there an endless loop?"},
+     "x.lua:1: the script takes more than 4000000 steps: is there an endless loop?"},
     {"local function f() return f() end f()",
-     "x.lua:1: the script takes more than 1000000 steps: is there an endless loop?"},
+     "x.lua:1: the script takes more than 4000000 steps: is there an endless loop?"},
     {"local s = 'x'\nwhile true do s = s .. s end",
      "x.lua:2: a text, a table or the depth of calls has grown beyond 256 KiB"},
     {"local t = {}\nfor i = 1, 1000000000 do t[i] = ('x'):rep(100000) .. i end",
@@ -328,6 +386,60 @@ static void test_meaning(void **state)
     plan_free(&plan);
 }
 
+static void test_mesh(void **state)
+{
+    static const char script[] =
+        "scenario 't' cell('row', 'column') server 's1' {} server 's2' {}\n"
+        "client 'a' { home = 's2', reserve = 's1', behind = { 'internet' } } client 'b'\n"
+        "at '1s' { connect('a', 'b') }\n"
+        "at '2s' { send('a', 'b', { every = '20ms', lasts = '1s', size = 200 }) }\n"
+        "at '3s' { talk('b', 'a', { count = 7 }), unplug 'a' }\n"
+        "expect { finally, verdict('a', 'b', { bounds = false }) }\n"
+        "expect { within = '1s', relayed('b', 'a', 'udp-blocked') }\n"
+        "expect { always, data('a', 'b') } expect { always, data('a', 'b', { gap = '2s' }) }\n"
+        "scenario 'u' mesh() scenario 'v' server 's' {}\n";
+    char error[LOAD_ERROR_SIZE];
+    struct plan plan;
+    (void)state;
+    if (!load(&plan, script, error))
+        fail_msg("%s", error);
+    const struct plan_scenario *one = &plan.scenarios[0];
+    assert_string_equal(one->row, "row");
+    assert_string_equal(one->column, "column");
+    assert_int_equal(one->places[2].home, 1);
+    assert_int_equal(one->places[2].reserve, 0);
+    assert_int_equal(one->places[3].home, PLAN_INTERNET);
+    assert_int_equal(one->places[3].reserve, PLAN_INTERNET);
+    const struct plan_action *actions = one->actions;
+    assert_int_equal(actions[0].kind, PLAN_CONNECT);
+    assert_int_equal(actions[0].place, 2);
+    assert_int_equal(actions[0].peer, 3);
+    assert_int_equal(actions[1].kind, PLAN_SEND);
+    assert_int_equal(actions[1].every_ns, 20000000);
+    assert_int_equal(actions[1].count, 50);
+    assert_int_equal(actions[1].size, 200);
+    assert_int_equal(actions[2].kind, PLAN_TALK);
+    assert_int_equal(actions[2].place, 3);
+    assert_int_equal(actions[2].every_ns, 100000000);
+    assert_int_equal(actions[2].count, 7);
+    assert_int_equal(actions[2].size, 100);
+    assert_int_equal(actions[3].kind, PLAN_UNPLUG);
+    const struct plan_expect *expects = one->expects;
+    assert_int_equal(expects[0].kind, PLAN_VERDICT);
+    assert_true(expects[0].no_bounds);
+    assert_int_equal(expects[1].kind, PLAN_RELAYED);
+    assert_int_equal(expects[1].client, 3);
+    assert_int_equal(expects[1].peer, 2);
+    assert_int_equal(expects[1].reason, REASON_UDP_BLOCKED);
+    assert_int_equal(expects[2].kind, PLAN_DATA);
+    assert_int_equal(expects[2].gap_ns, 1000000000);
+    assert_int_equal(expects[3].gap_ns, 2000000000);
+    assert_true(plan_is_mesh(one));
+    assert_true(plan_is_mesh(&plan.scenarios[1]));
+    assert_false(plan_is_mesh(&plan.scenarios[2]));
+    plan_free(&plan);
+}
+
 /* Scripts that say the same have one hash; every change of what they say changes it. */
 static void test_hash(void **state)
 {
@@ -360,11 +472,37 @@ static void test_hash(void **state)
         "scenario 't' server 's1' {} router 'home' { nat = { 'home', idle = '61s' } } client "
         "'alice' { behind = 'home' }\n"
         "at '1s' { classify 'alice' } expect { finally, classified 'alice' }",
-        "scenario 't' server 's1' {} router 'home' { nat = 'home' } client 'alice' {}\n"
-        "at '1s' { classify 'alice' } expect { finally, classified 'alice' }",
+        ("scenario 't' server 's1' {} router 'home' { nat = 'home' } client 'alice' {}\n"
+         "at '1s' { classify 'alice' } expect { finally, classified 'alice' }"),
+    };
+    static const char *const meshes[] = {
+        CONNECTED,
+        CONNECTED "mesh()",
+        CONNECTED "cell('a', 'b')",
+        CONNECTED "cell('a', 'c')",
+        MESH "at '8s' { connect('bob', 'alice') }",
+        MESH "at '8s' { talk('alice', 'bob', { count = 1 }) }",
+        MESH "at '8s' { send('alice', 'bob', { count = 1 }) }",
+        MESH "at '8s' { send('alice', 'bob', { count = 2 }) }",
+        MESH "at '8s' { send('alice', 'bob', { count = 2, every = '1ms' }) }",
+        MESH "at '8s' { send('alice', 'bob', { count = 2, size = 101 }) }",
+        CONNECTED "client 'c'",
+        CONNECTED "client 'c' { home = 's1' }",
+        CONNECTED "expect { finally, direct('alice', 'bob') }",
+        CONNECTED "expect { finally, direct('bob', 'alice') }",
+        CONNECTED "expect { finally, direct('alice', 'bob', 'punched') }",
+        CONNECTED "expect { finally, relayed('alice', 'bob') }",
+        CONNECTED "expect { finally, unreachable('alice', 'bob') }",
+        CONNECTED "expect { finally, verdict('alice', 'bob') }",
+        CONNECTED "expect { finally, verdict('alice', 'bob', { bounds = false }) }",
+        CONNECTED "expect { finally, data('alice', 'bob') }",
+        CONNECTED "expect { finally, data('alice', 'bob', { gap = '2s' }) }",
     };
     uint64_t hash = hash_of(base);
     (void)state;
+    for (size_t i = 0; i < sizeof meshes / sizeof *meshes; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_int_not_equal(hash_of(meshes[i]), hash_of(meshes[k]));
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         assert_int_equal(hash_of(same[i]), hash);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -377,8 +515,8 @@ static void test_full(void **state)
         const char *script;
         const char *error;
     } cases[] = {
-        {"for i = 1, 5000 do scenario('t' .. i) end",
-         "x.lua:1: scenario: there are more than 4096"},
+        {"for i = 1, 70000 do scenario('t' .. i) end",
+         "x.lua:1: scenario: there are more than 65536"},
         {"scenario 't' for i = 1, 5000 do client('c' .. i) end",
          "x.lua:1: client: there are more than 4096 places"},
         {WORLD "local f = flush 'home' for i = 1, 5000 do at '1s' { f } end",
@@ -429,7 +567,8 @@ int main(void)
         cmocka_unit_test(test_refused),     cmocka_unit_test(test_missing_from_lua),
         cmocka_unit_test(test_rules),       cmocka_unit_test(test_meaning),
         cmocka_unit_test(test_hash),        cmocka_unit_test(test_full),
-        cmocka_unit_test(test_long_script), cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_long_script), cmocka_unit_test(test_mesh),
+        cmocka_unit_test(test_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

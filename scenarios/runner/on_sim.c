@@ -11,34 +11,18 @@
 
 #include "core/base/check.h"
 #include "crypto/crypto.h"
-#include "host/tape.h"
 #include "scenarios/runner/event_text.h"
-#include "scenarios/runner/run.h"
+#include "scenarios/runner/stage.h"
 #include "sim/firewall.h"
 #include "sim/nat_preset.h"
-#include "sim/net.h"
-
-/* One node's tape. */
-struct reel {
-    struct tape_writer tape;
-    FILE *file;
-};
-
-struct stage {
-    const struct run_request *request;
-    const struct plan_scenario *scenario;
-    struct run *run;
-    struct net *net;
-    uint32_t *places;   /* of the net, by the scenario's */
-    uint32_t *clients;  /* of the scenario, by the net's; PLAN_INTERNET for others */
-    struct reel *reels; /* by the scenario's places */
-};
 
 static void observe(void *context, const struct net_event *event)
 {
     struct stage *stage = context;
     if (stage->request->trace != NULL)
         event_print(stage->request->trace, stage->net, event, stage->request->detail);
+    if (stage->keys != NULL)
+        stage_observe(stage, event);
     if (event->kind != NET_OUTPUT || event->output->kind != NODE_OUT_BEHAVIOUR)
         return;
     struct run_finding finding = {.at_ns = event->now_ns,
@@ -115,21 +99,6 @@ static void build(struct stage *stage)
 
 /* ---- The timeline ---- */
 
-static void serve(const struct stage *stage, uint32_t place, uint64_t at_ns)
-{
-    static const uint8_t families[] = {ADDR_V4, ADDR_V6};
-    const struct plan_place *server = &stage->scenario->places[place];
-    struct node_in in = {
-        .kind = NODE_IN_SERVE_STUN,
-        .serve_stun = {.port = server->port, .alternate_port = server->alternate_port}};
-    for (uint32_t i = 0; i < 4; i++) {
-        struct addr addr = net_address(stage->net, stage->places[place], families[i / 2], i % 2);
-        if (addr.family != ADDR_NONE)
-            in.serve_stun.addresses[in.serve_stun.count++] = addr;
-    }
-    net_schedule_command(stage->net, at_ns, stage->places[place], &in);
-}
-
 static void classify(const struct stage *stage, const struct plan_action *action)
 {
     struct node_in in = {.kind = NODE_IN_DISCOVER};
@@ -161,19 +130,24 @@ static void change_link(const struct stage *stage, const struct plan_action *act
     net_schedule_fault(stage->net, action->at_ns, &fault);
 }
 
-static void schedule(const struct stage *stage, struct plan_interface (*links)[PLAN_INTERFACES_MAX],
+static void schedule(struct stage *stage, struct plan_interface (*links)[PLAN_INTERFACES_MAX],
                      const struct plan_action *action)
 {
     static const uint32_t faults[PLAN_ACTION_KINDS] = {
-        [PLAN_FLUSH] = NET_FAULT_NAT_FLUSH, [PLAN_ADDRESS] = NET_FAULT_WAN_ADDRESS,
-        [PLAN_DOWN] = NET_FAULT_LINK_DOWN,  [PLAN_UP] = NET_FAULT_LINK_UP,
-        [PLAN_SUSPEND] = NET_FAULT_SUSPEND, [PLAN_RESUME] = NET_FAULT_RESUME,
-        [PLAN_CRASH] = NET_FAULT_CRASH,     [PLAN_RESTART] = NET_FAULT_RESTART,
+        [PLAN_FLUSH] = NET_FAULT_NAT_FLUSH,       [PLAN_ADDRESS] = NET_FAULT_WAN_ADDRESS,
+        [PLAN_DOWN] = NET_FAULT_LINK_DOWN,        [PLAN_UP] = NET_FAULT_LINK_UP,
+        [PLAN_SUSPEND] = NET_FAULT_SUSPEND,       [PLAN_RESUME] = NET_FAULT_RESUME,
+        [PLAN_CRASH] = NET_FAULT_CRASH,           [PLAN_RESTART] = NET_FAULT_RESTART,
+        [PLAN_UNPLUG] = NET_FAULT_INTERFACE_DOWN, [PLAN_PLUG] = NET_FAULT_INTERFACE_UP,
     };
     static const uint32_t ways[] = {
         [PLAN_WAY_BOTH] = NET_WAY_BOTH, [PLAN_WAY_UP] = NET_WAY_UP, [PLAN_WAY_DOWN] = NET_WAY_DOWN};
     if (action->kind == PLAN_CLASSIFY) {
         classify(stage, action);
+        return;
+    }
+    if (plan_names_peer((enum plan_action_kind)action->kind)) {
+        stage_schedule_peer(stage, action);
         return;
     }
     if (action->kind == PLAN_LINK) {
@@ -190,13 +164,10 @@ static void schedule(const struct stage *stage, struct plan_interface (*links)[P
                               .interface = action->interface,
                               .way = ways[action->way]};
     net_schedule_fault(stage->net, action->at_ns, &fault);
-    /* A server that starts again is told again what to serve. */
-    if (action->kind == PLAN_RESTART && stage->scenario->places[action->place].kind == PLAN_SERVER)
-        serve(stage, action->place, action->at_ns);
 }
 
 /* Actions in order of time; those of one time in the script's order. */
-static void schedule_all(const struct stage *stage)
+static void schedule_all(struct stage *stage)
 {
     const struct plan_scenario *scenario = stage->scenario;
     struct plan_interface(*links)[PLAN_INTERFACES_MAX] =
@@ -206,8 +177,10 @@ static void schedule_all(const struct stage *stage)
     for (uint32_t i = 0; i < scenario->place_count; i++) {
         memcpy(links[i], scenario->places[i].interfaces, sizeof links[i]);
         if (scenario->places[i].kind == PLAN_SERVER)
-            serve(stage, i, 0);
+            stage_serve_stun(stage, i, 0);
     }
+    if (plan_is_mesh(scenario))
+        stage_set_up_mesh(stage);
     for (uint32_t i = 0; i < scenario->action_count; i++) {
         uint32_t at = i;
         for (; at > 0 && scenario->actions[order[at - 1]].at_ns > scenario->actions[i].at_ns; at--)
@@ -296,6 +269,40 @@ static bool close_tapes(struct stage *stage, char *error)
     return kept;
 }
 
+/* Nothing but where paths come to is expected, so that a run may end when they have. */
+static bool may_end_early(const struct plan_scenario *scenario, uint64_t *last_ns)
+{
+    bool may = scenario->expect_count > 0;
+    *last_ns = 0;
+    for (uint32_t i = 0; i < scenario->expect_count && may; i++)
+        may = scenario->expects[i].mode == PLAN_FINALLY && scenario->expects[i].kind >= PLAN_DIRECT;
+    for (uint32_t i = 0; i < scenario->action_count; i++) {
+        const struct plan_action *action = &scenario->actions[i];
+        uint64_t end_ns = action->at_ns + action->count * action->every_ns;
+        if (end_ns > *last_ns)
+            *last_ns = end_ns;
+    }
+    return may;
+}
+
+/* A mesh never falls silent; it runs on until its paths have been the same for a while. */
+static void play(const struct stage *stage)
+{
+    static const uint64_t step_ns = 100000000, still_ns = 1000000000;
+    uint64_t end_ns = stage->scenario->duration_ns, last_ns;
+    if (stage->keys == NULL || !may_end_early(stage->scenario, &last_ns)) {
+        net_run_idle(stage->net, end_ns);
+        return;
+    }
+    bool over = false;
+    uint64_t now_ns = last_ns < end_ns ? last_ns : end_ns;
+    for (net_run_until(stage->net, now_ns); now_ns < end_ns && !over;) {
+        now_ns = end_ns - now_ns < step_ns ? end_ns : now_ns + step_ns;
+        net_run_until(stage->net, now_ns);
+        over = now_ns - stage->changed_ns >= still_ns && stage_is_settled(stage);
+    }
+}
+
 bool run_on_sim(const struct run_request *request, struct run *run,
                 char error[static RUN_ERROR_SIZE])
 {
@@ -317,7 +324,7 @@ bool run_on_sim(const struct run_request *request, struct run *run,
     bool done = open_files(&stage, error);
     if (done) {
         schedule_all(&stage);
-        net_run_idle(stage.net, request->scenario->duration_ns);
+        play(&stage);
         run->digest = net_digest(stage.net);
         run->end_ns = net_now(stage.net);
         run->packets = net_counts(stage.net)->sent;
@@ -328,6 +335,7 @@ bool run_on_sim(const struct run_request *request, struct run *run,
     free(stage.places);
     free(stage.clients);
     free(stage.reels);
+    stage_free_mesh(&stage);
     if (!done)
         run_free(run);
     return done;

@@ -83,9 +83,22 @@ const struct field plan_client_fields[] = {
     {.name = NULL},
 };
 
+#define ACTION_FIELD(member) FIELD_AT(struct plan_action, member)
+
+const struct field plan_send_fields[] = {
+    {"every", FIELD_DURATION, ACTION_FIELD(every_ns), NULL, 1, DELAY_MAX_NS,
+     "from one datagram to the next"},
+    {"count", FIELD_COUNT, ACTION_FIELD(count), NULL, 1, PLAN_COUNT_MAX, "datagrams each way"},
+    {"size", FIELD_BYTES, ACTION_FIELD(size), NULL, PLAN_SIZE_MIN, NODE_CARRY_MAX,
+     "of each datagram"},
+    {.name = NULL},
+};
+
 const char *const plan_place_words[] = {"server", "router", "client", NULL};
 const char *const plan_mode_words[] = {"finally", "within", "always", "never", NULL};
 const char *const plan_way_words[] = {"both", "up", "down", NULL};
+const char *const plan_expect_words[] = {"classified",  "data",    "direct", "relayed",
+                                         "unreachable", "verdict", NULL};
 
 const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS] = {
     [PLAN_CLASSIFY] = {"classify", "a client finds out what it is behind", false, true},
@@ -99,6 +112,12 @@ const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS] = {
     [PLAN_RESUME] = {"resume", "it wakes up", false, true},
     [PLAN_CRASH] = {"crash", "a host's process ends and its state is lost", false, true},
     [PLAN_RESTART] = {"restart", "a fresh process starts", false, true},
+    [PLAN_UNPLUG] = {"unplug", "an interface of a host is gone, with its addresses", false, true},
+    [PLAN_PLUG] = {"plug", "it is there again", false, true},
+    [PLAN_CONNECT] = {"connect", "a client asks for a path to another one, and sends a datagram",
+                      false, true},
+    [PLAN_SEND] = {"send", "a client sends numbered datagrams to another one", false, true},
+    [PLAN_TALK] = {"talk", "two clients send each other numbered datagrams", false, true},
 };
 
 const struct field *plan_place_fields(enum plan_place_kind kind)
@@ -118,6 +137,8 @@ void plan_place_init(struct plan_place *place, enum plan_place_kind kind)
     place->interfaces[0].behind = PLAN_INTERNET;
     place->addresses = kind == PLAN_SERVER ? 2 : kind == PLAN_CLIENT ? 1 : 0;
     place->nat = nat_config_default();
+    place->home = PLAN_INTERNET;
+    place->reserve = PLAN_INTERNET;
     if (kind == PLAN_SERVER) {
         place->port = PLAN_PORT;
         place->alternate_port = PLAN_ALTERNATE_PORT;
@@ -190,6 +211,19 @@ uint32_t plan_find_place(const struct plan_scenario *scenario, const char *name)
         if (strcmp(scenario->places[i].name, name) == 0)
             return i;
     return PLAN_INTERNET;
+}
+
+bool plan_names_peer(enum plan_action_kind kind)
+{
+    return kind == PLAN_CONNECT || kind == PLAN_SEND || kind == PLAN_TALK;
+}
+
+bool plan_is_mesh(const struct plan_scenario *scenario)
+{
+    bool mesh = scenario->mesh;
+    for (uint32_t i = 0; i < scenario->action_count && !mesh; i++)
+        mesh = plan_names_peer((enum plan_action_kind)scenario->actions[i].kind);
+    return mesh;
 }
 
 static bool link_is_lossy(const struct link_config *link)

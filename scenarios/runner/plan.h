@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/punch/reason.h"
+#include "core/warren.h"
 #include "scenarios/runner/field.h"
 #include "scenarios/runner/finding.h"
 #include "sim/link.h"
@@ -23,7 +25,7 @@ enum {
     PLAN_TITLE_SIZE = 200,   /* of a scenario, likewise */
     PLAN_WORD_SIZE = 32,     /* of a preset's name, likewise */
     PLAN_INTERFACES_MAX = 4, /* of one client or server */
-    PLAN_SCENARIOS_MAX = 4096,
+    PLAN_SCENARIOS_MAX = 65536,
     PLAN_PLACES_MAX = 4096,     /* of one scenario */
     PLAN_ACTIONS_MAX = 4096,    /* likewise */
     PLAN_EXPECTS_MAX = 1024,    /* likewise */
@@ -33,7 +35,14 @@ enum {
     PLAN_HOME_MAX = 250,        /* addresses behind one NAT whose inside is "home" */
     PLAN_PORT = 3478,           /* RFC 8489, section 9 */
     PLAN_ALTERNATE_PORT = 3479, /* RFC 5780, section 6: any other one */
+    PLAN_SIZE_MIN = 24,         /* of a numbered datagram that clients carry to each other */
+    PLAN_SIZE_DEFAULT = 100,
+    PLAN_COUNT_MAX = 10000000, /* of datagrams that one action sends each way */
 };
+
+/* How often datagrams follow each other unless the script says so, and the gap between arrivals. */
+#define PLAN_EVERY_DEFAULT_NS 100000000u
+#define PLAN_GAP_DEFAULT_NS 1000000000u
 
 /* An hour: no scenario of today's protocols needs more, and a script can ask for it. */
 #define PLAN_DURATION_DEFAULT_NS 3600000000000u
@@ -73,6 +82,9 @@ struct plan_place {
     /* Servers only. */
     uint16_t port;
     uint16_t alternate_port; /* 0: none */
+    /* Clients only: servers, or PLAN_INTERNET. With a home they know only it and the reserve. */
+    uint32_t home;
+    uint32_t reserve;
     /* Routers only. */
     bool has_nat;
     bool nat_v6;
@@ -94,6 +106,11 @@ enum plan_action_kind {
     PLAN_RESUME,
     PLAN_CRASH, /* a host's process ends */
     PLAN_RESTART,
+    PLAN_UNPLUG, /* an interface of a host is gone, with its addresses */
+    PLAN_PLUG,
+    PLAN_CONNECT, /* a client asks for a path to another, and sends one datagram */
+    PLAN_SEND,    /* a client sends numbered datagrams to another */
+    PLAN_TALK,    /* both do */
     PLAN_ACTION_KINDS
 };
 
@@ -109,7 +126,11 @@ struct plan_action {
     uint8_t way;  /* PLAN_LINK: enum plan_way */
     uint32_t place;
     uint32_t line;      /* in the script; not part of the hash */
-    uint32_t interface; /* PLAN_LINK, PLAN_DOWN, PLAN_UP: counted from 0 */
+    uint32_t interface; /* PLAN_LINK, _DOWN, _UP, _PLUG, _UNPLUG: counted from 0 */
+    uint32_t peer;      /* PLAN_CONNECT, PLAN_SEND, PLAN_TALK: the other client */
+    uint32_t count;     /* PLAN_SEND, PLAN_TALK: datagrams each way */
+    uint32_t size;      /* likewise: bytes of each */
+    uint64_t every_ns;  /* likewise */
     uint32_t server_count;
     uint32_t servers[PLAN_SERVERS_MAX]; /* PLAN_CLASSIFY */
     uint64_t at_ns;
@@ -128,10 +149,25 @@ enum plan_mode {
     PLAN_NEVER,   /* no result from `after` on is so */
 };
 
+enum plan_expect_kind {
+    PLAN_CLASSIFIED, /* what a client finds */
+    PLAN_DATA,       /* numbered datagrams from the client arrive at the peer */
+    PLAN_DIRECT,     /* the path between the client and the peer */
+    PLAN_RELAYED,
+    PLAN_UNREACHABLE,
+    PLAN_VERDICT, /* the path is what the oracle says, for its reason and as soon */
+    PLAN_EXPECT_KINDS
+};
+
 struct plan_expect {
-    uint8_t mode; /* enum plan_mode */
-    bool oracle;  /* `wanted` is to be what the oracle says, of every field */
+    uint8_t kind;   /* enum plan_expect_kind */
+    uint8_t mode;   /* enum plan_mode */
+    bool oracle;    /* PLAN_CLASSIFIED: `wanted` is to be all that the oracle says */
+    bool no_bounds; /* PLAN_VERDICT: when is all the same */
+    uint8_t reason; /* enum reason, of a path; REASON_NONE: any */
     uint32_t client;
+    uint32_t peer;      /* all but PLAN_CLASSIFIED */
+    uint64_t gap_ns;    /* PLAN_DATA: the longest time between two arrivals */
     uint32_t line;      /* in the script; not part of the hash */
     uint32_t share_ppm; /* of the runs in which it must be so, at least */
     uint64_t within_ns; /* PLAN_WITHIN */
@@ -141,9 +177,12 @@ struct plan_expect {
 
 struct plan_scenario {
     char title[PLAN_TITLE_SIZE];
-    uint32_t line;        /* in the script; not part of the hash */
-    uint32_t seeds;       /* how often it is run, with consecutive seeds */
-    uint64_t duration_ns; /* a run ends when nothing more can happen, and at the latest then */
+    uint32_t line;            /* in the script; not part of the hash */
+    uint32_t seeds;           /* how often it is run, with consecutive seeds */
+    uint64_t duration_ns;     /* a run ends when nothing more can happen, and at the latest then */
+    bool mesh;                /* servers and clients are set up as members of one mesh */
+    char row[PLAN_WORD_SIZE]; /* of the matrix; "": the scenario is not in it */
+    char column[PLAN_WORD_SIZE];
     struct plan_place *places;
     uint32_t place_count;
     struct plan_action *actions;
@@ -165,11 +204,14 @@ extern const struct field plan_link_fields[];
 extern const struct field plan_server_fields[];
 extern const struct field plan_router_fields[];
 extern const struct field plan_client_fields[];
+/* What follows the two names in send and talk (struct plan_action). */
+extern const struct field plan_send_fields[];
 
 /* By value, NULL after the last. */
-extern const char *const plan_place_words[]; /* "server" */
-extern const char *const plan_mode_words[];  /* "finally" */
-extern const char *const plan_way_words[];   /* "up" */
+extern const char *const plan_place_words[];  /* "server" */
+extern const char *const plan_mode_words[];   /* "finally" */
+extern const char *const plan_way_words[];    /* "up" */
+extern const char *const plan_expect_words[]; /* "classified" */
 
 /* An action's word, what it acts on and what it does. */
 struct plan_action_word {
@@ -195,6 +237,10 @@ struct plan_expect *plan_add_expect(struct plan_scenario *scenario);
 
 /* The index of the place of that name; PLAN_INTERNET when there is none. */
 uint32_t plan_find_place(const struct plan_scenario *scenario, const char *name);
+/* Whether the scenario's nodes are set up as a mesh: it says so, or uses connect, send or talk. */
+bool plan_is_mesh(const struct plan_scenario *scenario);
+/* Whether an action names two clients. */
+bool plan_names_peer(enum plan_action_kind kind);
 /* Whether any link of the scenario loses packets by chance. */
 bool plan_is_lossy(const struct plan_scenario *scenario);
 

@@ -34,6 +34,8 @@ static void add_place(struct hash *h, const struct plan_place *place)
         add_fields(h, plan_link_fields, &place->interfaces[i].up);
         add_fields(h, plan_link_fields, &place->interfaces[i].down);
     }
+    hash_u64(h, place->home);
+    hash_u64(h, place->reserve);
     if (place->kind != PLAN_ROUTER)
         return;
     add_text(h, place->preset);
@@ -50,6 +52,8 @@ static void add_action(struct hash *h, const struct plan_action *action)
     hash_u64(h, action->at_ns);
     hash_u64(h, action->place);
     hash_u64(h, action->interface);
+    hash_u64(h, action->peer);
+    add_fields(h, plan_send_fields, action);
     hash_u64(h, action->ipv6);
     hash_u64(h, action->server_count);
     for (uint32_t i = 0; i < action->server_count; i++)
@@ -61,7 +65,12 @@ static void add_action(struct hash *h, const struct plan_action *action)
 
 static void add_expect(struct hash *h, const struct plan_expect *expect)
 {
+    hash_u64(h, expect->kind);
     hash_u64(h, expect->mode);
+    hash_u64(h, expect->peer);
+    hash_u64(h, expect->gap_ns);
+    hash_u64(h, expect->reason);
+    hash_u64(h, expect->no_bounds);
     hash_u64(h, expect->client);
     hash_u64(h, expect->share_ppm);
     hash_u64(h, expect->within_ns);
@@ -83,6 +92,9 @@ uint64_t plan_hash(const struct plan *plan)
         add_text(&h, scenario->title);
         hash_u64(&h, scenario->seeds);
         hash_u64(&h, scenario->duration_ns);
+        hash_u64(&h, scenario->mesh);
+        add_text(&h, scenario->row);
+        add_text(&h, scenario->column);
         hash_u64(&h, scenario->place_count);
         for (uint32_t j = 0; j < scenario->place_count; j++)
             add_place(&h, &scenario->places[j]);

@@ -139,6 +139,17 @@ static void print_nat(FILE *file, const struct plan_place *place, bool *first)
     }
 }
 
+static void print_server(FILE *file, const struct plan_scenario *scenario, const char *name,
+                         uint32_t server, bool *first)
+{
+    if (server == PLAN_INTERNET)
+        return;
+    check(server < scenario->place_count);
+    separate(file, first);
+    fprintf(file, "%s = ", name);
+    print_text(file, scenario->places[server].name);
+}
+
 static void print_place(FILE *file, const struct plan_scenario *scenario,
                         const struct plan_place *place)
 {
@@ -161,7 +172,34 @@ static void print_place(FILE *file, const struct plan_scenario *scenario,
     for (const struct field *field = plan_place_fields(kind); field->name != NULL; field++)
         if (field_get(field, place) != field_get(field, &plain))
             print_field(file, field, place, &first);
+    print_server(file, scenario, "home", place->home, &first);
+    print_server(file, scenario, "reserve", place->reserve, &first);
     fputs(first ? "}\n" : " }\n", file);
+}
+
+static void print_classify(FILE *file, const struct plan_scenario *scenario,
+                           const struct plan_action *action)
+{
+    fputs(", { servers = {", file);
+    for (uint32_t i = 0; i < action->server_count; i++) {
+        fputs(i == 0 ? " " : ", ", file);
+        print_text(file, scenario->places[action->servers[i]].name);
+    }
+    fprintf(file, " }, family = \"%s\" }", action->ipv6 ? "ipv6" : "ipv4");
+}
+
+static void print_peer(FILE *file, const struct plan_scenario *scenario,
+                       const struct plan_action *action)
+{
+    bool first = true;
+    fputs(", ", file);
+    print_text(file, scenario->places[action->peer].name);
+    if (action->kind == PLAN_CONNECT)
+        return;
+    fputs(", {", file);
+    for (const struct field *field = plan_send_fields; field->name != NULL; field++)
+        print_field(file, field, action, &first);
+    fputs(" }", file);
 }
 
 static void print_action(FILE *file, const struct plan_scenario *scenario,
@@ -174,12 +212,9 @@ static void print_action(FILE *file, const struct plan_scenario *scenario,
             plan_action_words[action->kind].name);
     print_text(file, place->name);
     if (action->kind == PLAN_CLASSIFY) {
-        fputs(", { servers = {", file);
-        for (uint32_t i = 0; i < action->server_count; i++) {
-            fputs(i == 0 ? " " : ", ", file);
-            print_text(file, scenario->places[action->servers[i]].name);
-        }
-        fprintf(file, " }, family = \"%s\" }", action->ipv6 ? "ipv6" : "ipv4");
+        print_classify(file, scenario, action);
+    } else if (plan_names_peer((enum plan_action_kind)action->kind)) {
+        print_peer(file, scenario, action);
     } else if (action->changed != 0 || action->interface != 0 || action->way != PLAN_WAY_BOTH) {
         fputs(", {", file);
         for (uint32_t i = 0; plan_link_fields[i].name != NULL; i++)
@@ -217,6 +252,30 @@ static void print_finding(FILE *file, const struct finding *finding)
     fputs(" }", file);
 }
 
+/* What is expected: classified("alice"), data("alice", "bob", { }) ... */
+static void print_what(FILE *file, const struct plan_scenario *scenario,
+                       const struct plan_expect *expect)
+{
+    char text[FIELD_TEXT_SIZE];
+    fprintf(file, "%s(", plan_expect_words[expect->kind]);
+    print_text(file, scenario->places[expect->client].name);
+    if (expect->kind == PLAN_CLASSIFIED) {
+        if (!expect->oracle)
+            print_finding(file, &expect->wanted);
+        fputc(')', file);
+        return;
+    }
+    fputs(", ", file);
+    print_text(file, scenario->places[expect->peer].name);
+    if (expect->kind == PLAN_DATA && expect->gap_ns != PLAN_GAP_DEFAULT_NS)
+        fprintf(file, ", { gap = \"%s\" }", field_render_duration(expect->gap_ns, text));
+    if (expect->kind == PLAN_VERDICT && expect->no_bounds)
+        fputs(", { bounds = false }", file);
+    if (expect->reason != REASON_NONE)
+        fprintf(file, ", \"%s\"", reason_name((enum reason)expect->reason));
+    fputc(')', file);
+}
+
 static void print_expect(FILE *file, const struct plan_scenario *scenario,
                          const struct plan_expect *expect)
 {
@@ -232,11 +291,8 @@ static void print_expect(FILE *file, const struct plan_scenario *scenario,
         fprintf(file, "after = \"%s\", ", field_render_duration(expect->after_ns, text));
     if (expect->share_ppm != RANDOM_PPM)
         fprintf(file, "share = \"%s\", ", field_render(&share, expect->share_ppm, text));
-    fputs("classified(", file);
-    print_text(file, scenario->places[expect->client].name);
-    if (!expect->oracle)
-        print_finding(file, &expect->wanted);
-    fputs(") }\n", file);
+    print_what(file, scenario, expect);
+    fputs(" }\n", file);
 }
 
 void plan_print_scenario(FILE *file, const struct plan_scenario *scenario)
@@ -249,6 +305,15 @@ void plan_print_scenario(FILE *file, const struct plan_scenario *scenario)
         fprintf(file, "seeds(%" PRIu32 ")\n", scenario->seeds);
     if (scenario->duration_ns != PLAN_DURATION_DEFAULT_NS)
         fprintf(file, "duration(\"%s\")\n", field_render_duration(scenario->duration_ns, text));
+    if (scenario->mesh)
+        fputs("mesh()\n", file);
+    if (scenario->row[0] != 0) {
+        fputs("cell(", file);
+        print_text(file, scenario->row);
+        fputs(", ", file);
+        print_text(file, scenario->column);
+        fputs(")\n", file);
+    }
     for (uint32_t i = 0; i < scenario->place_count; i++)
         print_place(file, scenario, &scenario->places[i]);
     for (uint32_t i = 0; i < scenario->action_count; i++)
@@ -271,6 +336,8 @@ void plan_print_sentence(FILE *file, const struct plan_scenario *scenario,
 {
     char text[FIELD_TEXT_SIZE], finding[FINDING_TEXT_SIZE];
     fputs(scenario->places[expect->client].name, file);
+    if (expect->kind != PLAN_CLASSIFIED)
+        fprintf(file, " and %s", scenario->places[expect->peer].name);
     if (expect->mode == PLAN_WITHIN)
         fprintf(file, ", within %s", field_render_duration(expect->within_ns, text));
     else
@@ -280,10 +347,27 @@ void plan_print_sentence(FILE *file, const struct plan_scenario *scenario,
     if (expect->share_ppm != RANDOM_PPM)
         fprintf(file, " in %" PRIu32 ".%02" PRIu32 " %% of the runs", expect->share_ppm / 10000,
                 expect->share_ppm % 10000 / 100);
-    if (expect->oracle)
-        fputs(", finds what the oracle says", file);
-    else
-        fprintf(file, ", finds %s", finding_render(&expect->wanted, NULL, finding));
+    switch (expect->kind) {
+    case PLAN_CLASSIFIED:
+        if (expect->oracle)
+            fputs(", finds what the oracle says", file);
+        else
+            fprintf(file, ", finds %s", finding_render(&expect->wanted, NULL, finding));
+        return;
+    case PLAN_DATA:
+        fprintf(file, ": data arrives, with no gap above %s",
+                field_render_duration(expect->gap_ns, text));
+        return;
+    case PLAN_VERDICT:
+        fprintf(file, ": the path is what the oracle says%s",
+                expect->no_bounds ? "" : ", and as soon");
+        return;
+    default:
+        fprintf(file, ": %s", plan_expect_words[expect->kind]);
+        if (expect->reason != REASON_NONE)
+            fprintf(file, " (%s)", reason_name((enum reason)expect->reason));
+        return;
+    }
 }
 
 void plan_print_route(FILE *file, const struct plan_scenario *scenario, uint32_t place)

@@ -12,6 +12,7 @@
 
 #include "scenarios/runner/load.h"
 #include "scenarios/runner/print.h"
+#include "scenarios/runner/sandbox.h"
 
 static char *printed(const struct plan *plan, size_t *size)
 {
@@ -22,6 +23,23 @@ static char *printed(const struct plan *plan, size_t *size)
     return text;
 }
 
+/* Prints and loads again, each scenario as a script of its own. */
+static void check_each(const struct plan *plan, const char *name)
+{
+    for (uint32_t i = 0; i < plan->scenario_count; i++) {
+        char error[LOAD_ERROR_SIZE];
+        const struct plan one = {.scenarios = &plan->scenarios[i], .scenario_count = 1};
+        struct plan again;
+        size_t size;
+        char *text = printed(&one, &size);
+        if (!plan_load(&again, name, text, size, error))
+            fail_msg("%s\n%s", error, text);
+        assert_int_equal(plan_hash(&again), plan_hash(&one));
+        plan_free(&again);
+        free(text);
+    }
+}
+
 /* Loads, prints and loads again; takes the plan. */
 static void check_round_trip(struct plan *plan, const char *name)
 {
@@ -29,6 +47,12 @@ static void check_round_trip(struct plan *plan, const char *name)
     struct plan again;
     size_t size, size_again;
     char *text = printed(plan, &size);
+    if (size > SANDBOX_BLOCK_MAX) { /* what loops made is longer than a script may be */
+        check_each(plan, name);
+        plan_free(plan);
+        free(text);
+        return;
+    }
     if (!plan_load(&again, name, text, size, error))
         fail_msg("%s\n%s", error, text);
     assert_int_equal(plan_hash(&again), plan_hash(plan));
@@ -88,6 +112,32 @@ static const char *const corners[] = {
     "}",
 };
 
+static const char *const meshes[] = {
+    "scenario 't' mesh() cell('a \"b\"', 'c')",
+    "scenario 't' server 's' {} server 'r' {} client 'a' { home = 's' } client 'b' { home = 'r', "
+    "reserve = 's', behind = { 'internet', 'internet' } }\n"
+    "at '1s' { connect('a', 'b') } at '2s' { send('a', 'b', { count = 3, every = '1ns', size = "
+    "1452 }), talk('b', 'a', { lasts = '10s' }), unplug('b', { interface = 'internet' }), plug "
+    "'a' }\n"
+    "expect { finally, verdict('a', 'b') } expect { never, verdict('a', 'b', { bounds = false }) }"
+    "expect { always, after = '1s', direct('b', 'a') }"
+    "expect { within = '3s', relayed('a', 'b', 'no-hairpin') }"
+    "expect { finally, share = '50%', unreachable('a', 'b') }"
+    "expect { always, data('b', 'a') } expect { always, data('a', 'b', { gap = '20ms' }) }",
+};
+
+static void test_meshes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof meshes / sizeof *meshes; i++) {
+        char error[LOAD_ERROR_SIZE];
+        struct plan plan;
+        if (!plan_load(&plan, "mesh", meshes[i], strlen(meshes[i]), error))
+            fail_msg("%s\n%s", error, meshes[i]);
+        check_round_trip(&plan, "printed");
+    }
+}
+
 static void test_corners(void **state)
 {
     (void)state;
@@ -106,19 +156,29 @@ static void test_sentence(void **state)
         "scenario 't' server 's' {} router 'outer' { nat = 'full-cone' } router 'r' { nat = { "
         "'home', idle = '1m' }, "
         "behind = 'outer', firewall = 'stateful' } client 'c' { behind = 'r' } client 'd'\n"
-        "at '1s' { classify 'c' }\n"
+        "at '1s' { classify 'c', connect('c', 'd') }\n"
         "expect { within = '2s', after = '1s', share = '98.5%', classified('c', { mapping = 'EIM' "
         "}) }\n"
-        "expect { finally, classified 'c' }";
+        "expect { finally, classified 'c' }\n"
+        "expect { finally, verdict('c', 'd') }\n"
+        "expect { finally, verdict('c', 'd', { bounds = false }) }\n"
+        "expect { always, after = '3s', data('c', 'd', { gap = '1s' }) }\n"
+        "expect { within = '3s', after = '1s', relayed('c', 'd', 'no-hairpin') }\n"
+        "expect { never, direct('d', 'c') }\n";
     static const char *const sentences[] = {
         "c, within 2s after 1s in 98.50 % of the runs, finds mapping EIM",
         "c, finally, finds what the oracle says",
+        "c and d, finally: the path is what the oracle says, and as soon",
+        "c and d, finally: the path is what the oracle says",
+        "c and d, always after 3s: data arrives, with no gap above 1s",
+        "c and d, within 3s after 1s: relayed (no-hairpin)",
+        "d and c, never: direct",
     };
     char error[LOAD_ERROR_SIZE];
     struct plan plan;
     (void)state;
     assert_true(plan_load(&plan, "x", script, sizeof script - 1, error));
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < sizeof sentences / sizeof *sentences; i++) {
         char text[256] = "";
         FILE *file = fmemopen(text, sizeof text, "w");
         plan_print_sentence(file, &plan.scenarios[0], &plan.scenarios[0].expects[i]);
@@ -138,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scripts),
         cmocka_unit_test(test_corners),
+        cmocka_unit_test(test_meshes),
         cmocka_unit_test(test_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

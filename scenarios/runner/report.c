@@ -3,9 +3,13 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "core/base/check.h"
 #include "scenarios/runner/json.h"
+#include "sim/nat_param.h"
+
+enum { DESCRIBE_SIZE = 2 * NAT_PARAM_TEXT_SIZE + 2 };
 
 /* In TAP a '#' begins a directive. */
 static void print_escaped(FILE *file, const char *text)
@@ -80,6 +84,71 @@ void report_verdict(struct report *report, const struct report_verdict *verdict)
     if (verdict->runs > 1)
         report_note(report, "  right in %" PRIu32 " of %" PRIu32 " runs", verdict->right,
                     verdict->runs);
+}
+
+/* A parameter of the NATs in front of both: "first", or where they differ "first|none". */
+static void describe(const struct plan_scenario *scenario, const uint32_t ends[static 2],
+                     const char *name, char text[static DESCRIBE_SIZE])
+{
+    const struct nat_param *param = nat_param_find(name);
+    check(param != NULL);
+    text[0] = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t at = scenario->places[ends[i]].interfaces[0].behind;
+        while (at != PLAN_INTERNET && !scenario->places[at].has_nat)
+            at = scenario->places[at].interfaces[0].behind;
+        if (at == PLAN_INTERNET)
+            continue;
+        char word[NAT_PARAM_TEXT_SIZE];
+        nat_param_render(param, &scenario->places[at].nat, word);
+        size_t size = strlen(text);
+        if (strcmp(text, word) != 0)
+            snprintf(text + size, DESCRIBE_SIZE - size, "%s%s", size > 0 ? "|" : "", word);
+    }
+}
+
+static void json_time(struct json *json, const char *name, uint64_t ns)
+{
+    if (ns == JUDGE_NEVER)
+        json_null(json, name);
+    else
+        json_number(json, name, ns);
+}
+
+void report_pair(struct report *report, const char *network, const struct plan_scenario *scenario,
+                 uint64_t seed, const struct judge_sum *sum)
+{
+    const uint32_t ends[2] = {sum->a, sum->b};
+    const struct oracle_pair_says *says = &sum->oracle.says;
+    char session[DESCRIBE_SIZE], scope[DESCRIBE_SIZE];
+    struct json json;
+    if (report->json == NULL)
+        return;
+    describe(scenario, ends, "session", session);
+    describe(scenario, ends, "scope", scope);
+    json_begin(&json, report->json);
+    json_text(&json, "scenario", scenario->title);
+    json_text(&json, "network", network);
+    json_number(&json, "seed", seed);
+    json_text(&json, "a", scenario->places[sum->a].name);
+    json_text(&json, "b", scenario->places[sum->b].name);
+    json_time(&json, "a_delay_ns", sum->known ? sum->oracle.delay_ns[0] : JUDGE_NEVER);
+    json_time(&json, "b_delay_ns", sum->known ? sum->oracle.delay_ns[1] : JUDGE_NEVER);
+    json_time(&json, "d_delay_ns", sum->known ? sum->oracle.peer_ns : JUDGE_NEVER);
+    json_text(&json, "session", session);
+    json_text(&json, "scope", scope);
+    json_text(&json, "path", judge_path_name(sum->path));
+    json_text(&json, "reason", sum->reason);
+    json_text(&json, "oracle",
+              sum->known ? oracle_verdict_name((enum oracle_verdict)says->verdict) : "");
+    json_text(&json, "wanted", sum->known ? judge_path_name(sum->wanted) : "");
+    json_text(&json, "wanted_reason",
+              sum->known ? reason_name((enum reason)sum->wanted_reason) : "");
+    json_time(&json, "first_data_ns", sum->first_data_ns);
+    json_time(&json, "direct_ns", sum->direct_ns);
+    json_time(&json, "bound_first_data_ns", sum->known ? says->first_data_ns : JUDGE_NEVER);
+    json_time(&json, "bound_direct_ns", sum->known ? says->direct_ns : JUDGE_NEVER);
+    json_end(&json);
 }
 
 void report_note(struct report *report, const char *format, ...)

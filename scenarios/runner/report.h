@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "scenarios/runner/judge_pair.h"
 #include "scenarios/runner/plan.h"
 
 struct report {
@@ -39,6 +40,9 @@ struct report_verdict {
 };
 
 void report_verdict(struct report *report, const struct report_verdict *verdict);
+/* What one connect of one run came to: JSON only. */
+void report_pair(struct report *report, const char *network, const struct plan_scenario *scenario,
+                 uint64_t seed, const struct judge_sum *sum);
 /* A comment under the verdict. */
 void report_note(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

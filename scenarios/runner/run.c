@@ -18,8 +18,34 @@ void run_add_finding(struct run *run, const struct run_finding *finding)
     run->findings = grown;
 }
 
+/* Room for one more; lists double, so their room is a power of two. */
+static void *grow(void *list, uint32_t count, size_t size)
+{
+    if ((count & (count - 1)) != 0)
+        return list;
+    void *grown = realloc(list, (count == 0 ? 1 : (size_t)count * 2) * size);
+    check(grown != NULL);
+    return grown;
+}
+
+void run_add_event(struct run *run, const struct run_event *event)
+{
+    run->events_seen = grow(run->events_seen, run->event_count, sizeof *event);
+    check(run->event_count == 0 || run->events_seen[run->event_count - 1].at_ns <= event->at_ns);
+    run->events_seen[run->event_count++] = *event;
+}
+
+struct run_pair *run_add_pair(struct run *run, const struct run_pair *pair)
+{
+    run->pairs = grow(run->pairs, run->pair_count, sizeof *pair);
+    run->pairs[run->pair_count] = *pair;
+    return &run->pairs[run->pair_count++];
+}
+
 void run_free(struct run *run)
 {
     free(run->findings);
+    free(run->events_seen);
+    free(run->pairs);
     *run = (struct run){.findings = NULL};
 }

@@ -11,6 +11,7 @@
 
 #include "core/stun/behaviour.h"
 #include "scenarios/runner/plan.h"
+#include "sim/oracle_pair.h"
 
 enum { RUN_ERROR_SIZE = 512, RUN_PATH_SIZE = 512 };
 
@@ -37,9 +38,42 @@ struct run_finding {
     struct stun_behaviour behaviour;
 };
 
+enum run_event_kind {
+    RUN_CONNECTED, /* `from` was told to find a path to `to` */
+    RUN_SENT,      /* `from` handed its node a numbered datagram for `to` */
+    RUN_ARRIVED,   /* it came out of `to`'s node */
+    RUN_RELAYED,   /* it reached a server on its way */
+    RUN_PATH,      /* `from`'s node says what its path to `to` is */
+    RUN_HOME,      /* `from` is registered at the server `to`; PLAN_INTERNET: no longer */
+};
+
+/* What the network saw of paths between clients, or what their nodes said; see the kinds. */
+struct run_event {
+    uint64_t at_ns;
+    uint64_t sent_ns; /* RUN_SENT, RUN_ARRIVED, RUN_RELAYED */
+    uint32_t from;    /* places of the scenario */
+    uint32_t to;
+    uint32_t number; /* likewise: counts from 0 for each direction of each pair */
+    uint8_t kind;    /* enum run_event_kind */
+    uint8_t path;    /* RUN_PATH: enum node_path */
+    uint8_t reason;  /* RUN_PATH: enum reason */
+};
+
+/* A connect that happened, and the order of packets that its verdict may rest on. */
+struct run_pair {
+    uint32_t a; /* the caller */
+    uint32_t b;
+    uint64_t at_ns;
+    struct oracle_pair_seen seen;
+};
+
 struct run {
     struct run_finding *findings; /* in order of arrival */
     uint32_t finding_count;
+    struct run_event *events_seen; /* in order of time */
+    uint32_t event_count;
+    struct run_pair *pairs;
+    uint32_t pair_count;
     uint64_t digest; /* of everything that was sent, delivered and put out */
     uint64_t end_ns;
     uint64_t packets; /* that hosts sent */
@@ -47,6 +81,9 @@ struct run {
 };
 
 void run_add_finding(struct run *run, const struct run_finding *finding);
+void run_add_event(struct run *run, const struct run_event *event);
+/* Good until the next addition. */
+struct run_pair *run_add_pair(struct run *run, const struct run_pair *pair);
 void run_free(struct run *run);
 
 /* A network that scenarios can run on. */

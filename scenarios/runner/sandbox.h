@@ -13,7 +13,7 @@
 #include <lua.h>
 
 enum {
-    SANDBOX_STEPS_MAX = 1000000,  /* instructions of Lua, and elements that the library touches */
+    SANDBOX_STEPS_MAX = 4000000,  /* instructions of Lua, and elements that the library touches */
     SANDBOX_BYTES_MAX = 16 << 20, /* in use at once */
     SANDBOX_BLOCK_MAX =
         256 << 10, /* of one string or table: bounds the time of a single instruction */

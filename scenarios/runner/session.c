@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #include "core/base/check.h"
-#include "scenarios/runner/judge.h"
+#include "scenarios/runner/judge_pair.h"
 #include "scenarios/runner/load.h"
+#include "scenarios/runner/matrix.h"
 #include "scenarios/runner/print.h"
 #include "scenarios/runner/report.h"
 #include "scenarios/runner/run.h"
@@ -24,6 +25,12 @@
 #define FAILED_DIR "build/failed"
 
 enum { SENTENCE_SIZE = 512, LABEL_SIZE = 160, LAST_EVENTS = 20, EVENT_SIZE = 256, RERUNS_MAX = 25 };
+
+/* What is drawn under the verdicts of a script. */
+struct pictures {
+    struct table table;
+    struct matrix matrix;
+};
 
 struct session {
     const struct options *options;
@@ -181,11 +188,13 @@ static void judge(struct course *course, const struct run *run, uint64_t seed)
         char happened[JUDGE_TEXT_SIZE];
         if (tally->skipped != NULL)
             continue;
-        if (judge_run(&scenario->expects[i], &tally->wanted, run, happened)) {
+        const struct plan_expect *expect = &scenario->expects[i];
+        if (expect->kind == PLAN_CLASSIFIED ? judge_run(expect, &tally->wanted, run, happened)
+                                            : judge_pair_run(scenario, expect, run, happened)) {
             tally->right++;
             continue;
         }
-        course->right[scenario->expects[i].client] = false;
+        course->right[expect->client] = false;
         if (tally->happened[0] == 0) {
             tally->seed = seed;
             strcpy(tally->happened, happened);
@@ -193,9 +202,21 @@ static void judge(struct course *course, const struct run *run, uint64_t seed)
     }
 }
 
+/* What each connect of the run came to: a line of JSON, and a cell of the matrix. */
+static void sum_up(struct session *session, const struct plan_scenario *scenario,
+                   const struct run *run, uint64_t seed, struct matrix *matrix)
+{
+    for (uint32_t i = 0; i < run->pair_count; i++) {
+        struct judge_sum sum;
+        judge_sum_up(scenario, run, i, &sum);
+        report_pair(&session->report, session->network->name, scenario, seed, &sum);
+        matrix_add(matrix, scenario, &sum);
+    }
+}
+
 /* False when a run could not be made at all. */
 static bool run_once(struct session *session, struct course *course, uint32_t index,
-                     struct table *table)
+                     struct pictures *pictures)
 {
     char label[LABEL_SIZE + 64], error[RUN_ERROR_SIZE];
     const struct options *options = session->options;
@@ -231,7 +252,8 @@ static bool run_once(struct session *session, struct course *course, uint32_t in
         fprintf(session->digests, "%s\t%" PRIu32 "\t%" PRIu64 "\t%016" PRIx64 "\n", session->script,
                 course->number, seed, run.digest);
     judge(course, &run, seed);
-    table_add(table, course->scenario, &run, course->right);
+    table_add(&pictures->table, course->scenario, &run, course->right);
+    sum_up(session, course->scenario, &run, seed, &pictures->matrix);
     run_free(&run);
     return true;
 }
@@ -290,8 +312,24 @@ static void report_course(struct session *session, const struct course *course)
     report_verdict(&session->report, &verdict);
 }
 
+/* What the oracle says of an expectation that asks for it, or why it says nothing. */
+static void ask_oracle(const struct plan_scenario *scenario, const struct plan_expect *expect,
+                       struct tally *tally)
+{
+    static const uint32_t unknown[2] = {PLAN_INTERNET, PLAN_INTERNET};
+    struct judge_pair judged;
+    bool says = true;
+    if (expect->kind == PLAN_CLASSIFIED && expect->oracle)
+        says = judge_oracle(scenario, expect->client, &tally->wanted, &tally->skipped);
+    if (expect->kind == PLAN_VERDICT) {
+        says = judge_pair_oracle(scenario, expect->client, expect->peer, unknown, &judged);
+        tally->skipped = judged.why;
+    }
+    check(says || tally->skipped != NULL);
+}
+
 static bool run_scenario(struct session *session, const struct plan_scenario *scenario,
-                         uint32_t number, struct table *table)
+                         uint32_t number, struct pictures *pictures)
 {
     struct course course = {.scenario = scenario, .number = number};
     bool ran = true;
@@ -302,13 +340,11 @@ static bool run_scenario(struct session *session, const struct plan_scenario *sc
         const struct plan_expect *expect = &scenario->expects[i];
         struct tally *tally = &course.tallies[i];
         tally->wanted = expect->wanted;
-        if (expect->oracle &&
-            !judge_oracle(scenario, expect->client, &tally->wanted, &tally->skipped))
-            check(tally->skipped != NULL);
+        ask_oracle(scenario, expect, tally);
     }
     for (uint32_t i = 0; ran && i < scenario->seeds; i++) {
         show_progress(session, &course, i);
-        ran = run_once(session, &course, i, table);
+        ran = run_once(session, &course, i, pictures);
     }
     clear_progress(session);
     if (ran)
@@ -323,7 +359,7 @@ static bool run_scenario(struct session *session, const struct plan_scenario *sc
 static bool run_script(struct session *session, const char *path, const struct plan *plan)
 {
     const char *only = session->options->only;
-    struct table table = {.rows = NULL};
+    struct pictures pictures = {.table = {.rows = NULL}};
     const char *slash = strrchr(path, '/');
     bool ran = true;
     session->script = path;
@@ -333,12 +369,16 @@ static bool run_script(struct session *session, const char *path, const struct p
         *end = 0;
     for (uint32_t i = 0; ran && i < plan->scenario_count; i++)
         if (only == NULL || strstr(plan->scenarios[i].title, only) != NULL)
-            ran = run_scenario(session, &plan->scenarios[i], i + 1, &table);
-    if (ran)
-        table_print(session->report.out, &table, path, session->report.colour);
-    if (ran && table.count > 0)
-        fputc('\n', session->report.out);
-    table_free(&table);
+            ran = run_scenario(session, &plan->scenarios[i], i + 1, &pictures);
+    FILE *out = session->report.out;
+    if (ran) {
+        table_print(out, &pictures.table, path, session->report.colour);
+        matrix_print(out, &pictures.matrix, path, session->report.colour);
+    }
+    if (ran && (pictures.table.count > 0 || pictures.matrix.cell_count > 0))
+        fputc('\n', out);
+    table_free(&pictures.table);
+    matrix_free(&pictures.matrix);
     return ran;
 }
 

@@ -56,12 +56,26 @@ static void read_finding(lua_State *lua, struct finding *wanted)
     finding_add(wanted, field, value);
 }
 
+/* Pushes what will stand in an expect. */
+static void push_value(lua_State *lua, const struct plan_expect *expect)
+{
+    struct words *words = words_of(lua);
+    struct words_value *value = lua_newuserdatauv(lua, sizeof *value, 0);
+    *value = (struct words_value){
+        .line = sandbox_line(lua), .scenario = words->plan->scenario_count, .expect = *expect};
+    luaL_newmetatable(lua, WORDS_FINDING);
+    lua_setmetatable(lua, -2);
+    lua_getfield(lua, LUA_REGISTRYINDEX, "warren.values");
+    lua_pushvalue(lua, -2);
+    lua_rawseti(lua, -2, ++words->values);
+    lua_pop(lua, 1);
+}
+
 /* classified("alice") or classified("alice", { mapping = "EIM" }). */
 static int word_classified(lua_State *lua)
 {
-    struct words *words = words_of(lua);
     const struct plan_scenario *scenario = words_scenario(lua, "classified");
-    struct plan_expect expect = {.oracle = true};
+    struct plan_expect expect = {.kind = PLAN_CLASSIFIED, .oracle = true};
     lua_settop(lua, 2);
     expect.client = words_place(lua, 1, scenario, 1u << PLAN_CLIENT, "classified");
     if (!lua_isnil(lua, 2)) {
@@ -77,15 +91,72 @@ static int word_classified(lua_State *lua)
                 lua, "classified: the table is empty; without one, everything the oracle says is "
                      "expected");
     }
-    struct words_value *value = lua_newuserdatauv(lua, sizeof *value, 0);
-    *value = (struct words_value){
-        .line = sandbox_line(lua), .scenario = words->plan->scenario_count, .expect = expect};
-    luaL_newmetatable(lua, WORDS_FINDING);
-    lua_setmetatable(lua, -2);
-    lua_getfield(lua, LUA_REGISTRYINDEX, "warren.values");
-    lua_pushvalue(lua, -2);
-    lua_rawseti(lua, -2, ++words->values);
-    lua_pop(lua, 1);
+    push_value(lua, &expect);
+    return 1;
+}
+
+static uint8_t read_reason(lua_State *lua, int index, const char *word)
+{
+    const char *text = words_text(lua, index, word);
+    struct word_search search = {.wrong = text};
+    for (uint32_t i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+        const char *known = reason_name((enum reason)i);
+        if (strcmp(known, text) == 0)
+            return (uint8_t)i;
+        word_consider(&search, known);
+    }
+    const char *meant = word_meant(&search);
+    if (meant != NULL)
+        sandbox_fail(lua, "%s: unknown reason \"%s\": did you mean \"%s\"?", word, text, meant);
+    sandbox_fail(lua, "%s: unknown reason \"%s\": docs/reasons.md lists them", word, text);
+}
+
+/* { gap = "1s" } of data, and { bounds = false } of verdict. */
+static void read_options(lua_State *lua, int options, struct plan_expect *expect)
+{
+    static const struct field gap = {
+        "gap", FIELD_DURATION, FIELD_AT(struct plan_expect, gap_ns), NULL, 1, UINT64_MAX / 16, ""};
+    static const char *const bounds[] = {"bounds", NULL};
+    static const char *const gaps[] = {"gap", NULL};
+    const char *word = plan_expect_words[expect->kind];
+    words_check_table(lua, options, word);
+    struct words_walk walk = words_walk(lua, options);
+    while (words_next(lua, &walk, options)) {
+        const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
+        bool data = expect->kind == PLAN_DATA;
+        if (data && strcmp(name, "gap") == 0)
+            words_set_field(lua, -1, &gap, expect, word);
+        else if (!data && strcmp(name, "bounds") == 0 && lua_isboolean(lua, -1))
+            expect->no_bounds = lua_toboolean(lua, -1) == 0;
+        else if (!data && strcmp(name, "bounds") == 0)
+            sandbox_fail(lua, "verdict: bounds is true or false");
+        else
+            words_fail_field(lua, name, word, (const struct field *const[]){NULL, NULL},
+                             data ? gaps : bounds);
+        lua_pop(lua, 2);
+    }
+}
+
+/* data, direct, relayed, unreachable and verdict: between two clients. Upvalue: the kind. */
+static int word_pair(lua_State *lua)
+{
+    const struct plan_scenario *scenario;
+    struct plan_expect expect = {.kind = (uint8_t)lua_tointeger(lua, lua_upvalueindex(1)),
+                                 .gap_ns = PLAN_GAP_DEFAULT_NS};
+    const char *word = plan_expect_words[expect.kind];
+    scenario = words_scenario(lua, word);
+    lua_settop(lua, 3);
+    expect.client = words_place(lua, 1, scenario, 1u << PLAN_CLIENT, word);
+    expect.peer = words_place(lua, 2, scenario, 1u << PLAN_CLIENT, word);
+    if (expect.peer == expect.client)
+        sandbox_fail(lua, "%s: \"%s\" is on both ends", word, scenario->places[expect.client].name);
+    if (!lua_isnil(lua, 3)) {
+        if (expect.kind == PLAN_DATA || expect.kind == PLAN_VERDICT)
+            read_options(lua, 3, &expect);
+        else
+            expect.reason = read_reason(lua, 3, word);
+    }
+    push_value(lua, &expect);
     return 1;
 }
 
@@ -104,7 +175,7 @@ static void set_mode(lua_State *lua, struct reading *reading, enum plan_mode mod
     reading->expect.mode = (uint8_t)mode;
 }
 
-/* An element of the list: finally, or classified(...). At -1. */
+/* An element of the list: finally, or classified(...) and the like. At -1. */
 static void read_element(lua_State *lua, struct reading *reading)
 {
     const uint8_t *mode = luaL_testudata(lua, -1, WORDS_MODE);
@@ -118,11 +189,17 @@ static void read_element(lua_State *lua, struct reading *reading)
     if (reading->has_finding)
         sandbox_fail(lua, "expect: one thing at a time; write a second expect");
     if (value->scenario != words_of(lua)->plan->scenario_count)
-        sandbox_fail(lua, "expect: classified on line %d belongs to another scenario", value->line);
+        sandbox_fail(lua, "expect: %s on line %d belongs to another scenario",
+                     plan_expect_words[value->expect.kind], value->line);
     value->used = true;
     reading->has_finding = true;
+    reading->expect.kind = value->expect.kind;
     reading->expect.oracle = value->expect.oracle;
+    reading->expect.no_bounds = value->expect.no_bounds;
+    reading->expect.reason = value->expect.reason;
     reading->expect.client = value->expect.client;
+    reading->expect.peer = value->expect.peer;
+    reading->expect.gap_ns = value->expect.gap_ns;
     reading->expect.wanted = value->expect.wanted;
 }
 
@@ -132,6 +209,32 @@ static void read_share(lua_State *lua, struct reading *reading)
         "share",    FIELD_SHARE, offsetof(struct plan_expect, share_ppm), sizeof(uint32_t), NULL, 1,
         RANDOM_PPM, ""};
     words_set_field(lua, -1, &share, &reading->expect, "expect");
+}
+
+/* Something above has to bring about what is expected of a pair. */
+static void check_pair(lua_State *lua, const struct plan_scenario *scenario,
+                       const struct plan_expect *expect)
+{
+    const char *a = scenario->places[expect->client].name;
+    const char *b = scenario->places[expect->peer].name;
+    bool path = false, data = false;
+    for (uint32_t i = 0; i < scenario->action_count; i++) {
+        const struct plan_action *action = &scenario->actions[i];
+        if (!plan_names_peer((enum plan_action_kind)action->kind))
+            continue;
+        bool there = action->place == expect->client && action->peer == expect->peer;
+        bool back = action->place == expect->peer && action->peer == expect->client;
+        path = path ||
+               (action->kind == PLAN_CONNECT && (there || (back && expect->kind != PLAN_VERDICT)));
+        data = data || there || (back && action->kind == PLAN_TALK);
+    }
+    if (expect->kind == PLAN_DATA && !data)
+        sandbox_fail(lua, "expect: nothing above sends from \"%s\" to \"%s\"", a, b);
+    if (expect->kind != PLAN_DATA && !path)
+        sandbox_fail(lua,
+                     "expect: nothing above connects \"%s\" and \"%s\"; add at \"8s\" { "
+                     "connect(\"%s\", \"%s\") }",
+                     a, b, a, b);
 }
 
 static void check_expect(lua_State *lua, const struct plan_scenario *scenario,
@@ -145,6 +248,10 @@ static void check_expect(lua_State *lua, const struct plan_scenario *scenario,
     if (expect->mode == PLAN_FINALLY && expect->after_ns != 0)
         sandbox_fail(lua,
                      "expect: finally looks at the end of the run; after has no meaning there");
+    if (expect->kind != PLAN_CLASSIFIED) {
+        check_pair(lua, scenario, expect);
+        return;
+    }
     for (uint32_t i = 0; i < scenario->action_count; i++)
         if (scenario->actions[i].kind == PLAN_CLASSIFY &&
             scenario->actions[i].place == expect->client)
@@ -194,6 +301,11 @@ void words_add_expect(lua_State *lua)
     lua_setfield(lua, -2, "expect");
     lua_pushcfunction(lua, word_classified);
     lua_setfield(lua, -2, "classified");
+    for (lua_Integer i = PLAN_CLASSIFIED + 1; i < PLAN_EXPECT_KINDS; i++) {
+        lua_pushinteger(lua, i);
+        lua_pushcclosure(lua, word_pair, 1);
+        lua_setfield(lua, -2, plan_expect_words[i]);
+    }
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         uint8_t *mode = lua_newuserdatauv(lua, 1, 0);
         *mode = (uint8_t)modes[i];

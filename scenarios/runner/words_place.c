@@ -15,6 +15,7 @@
 enum { OF_SIZE = 96 }; /* room for `router "<name>"` */
 
 static const char *const host_others[] = {"behind", "up", "down", NULL};
+static const char *const client_others[] = {"behind", "up", "down", "home", "reserve", NULL};
 static const char *const router_others[] = {"behind", "up", "down", "nat", "firewall", NULL};
 static const char *const interface_others[] = {"up", "down", NULL};
 
@@ -231,6 +232,24 @@ static void read_firewall(lua_State *lua, int table, struct plan_place *place, c
     lua_pop(lua, 1);
 }
 
+/* home = "s1" and reserve = "s2" of a client. */
+static void read_homes(lua_State *lua, int table, const struct plan_scenario *scenario,
+                       struct plan_place *place, const char *of)
+{
+    char what[OF_SIZE + 16];
+    snprintf(what, sizeof what, "home of %s", of);
+    if (lua_getfield(lua, table, "home") != LUA_TNIL)
+        place->home = words_place(lua, -1, scenario, 1u << PLAN_SERVER, what);
+    snprintf(what, sizeof what, "reserve of %s", of);
+    if (lua_getfield(lua, table, "reserve") != LUA_TNIL)
+        place->reserve = words_place(lua, -1, scenario, 1u << PLAN_SERVER, what);
+    lua_pop(lua, 2);
+    if (place->reserve != PLAN_INTERNET && place->home == PLAN_INTERNET)
+        sandbox_fail(lua, "%s has a reserve and no home", of);
+    if (place->home != PLAN_INTERNET && place->home == place->reserve)
+        sandbox_fail(lua, "home and reserve of %s are the same", of);
+}
+
 static _Noreturn void fail_place_field(lua_State *lua, const char *name,
                                        const struct plan_place *place, const char *const *others)
 {
@@ -252,7 +271,9 @@ static _Noreturn void fail_place_field(lua_State *lua, const char *name,
 /* The fields that every table of the place's kind has, and those of its link in both directions. */
 static void read_fields(lua_State *lua, int table, struct plan_place *place, const char *of)
 {
-    const char *const *others = place->kind == PLAN_ROUTER ? router_others : host_others;
+    const char *const *others = place->kind == PLAN_ROUTER   ? router_others
+                                : place->kind == PLAN_CLIENT ? client_others
+                                                             : host_others;
     const struct field *fields = plan_place_fields((enum plan_place_kind)place->kind);
     struct words_walk walk = words_walk(lua, table);
     while (words_next(lua, &walk, table)) {
@@ -344,6 +365,8 @@ static int describe_place(lua_State *lua)
         read_nat(lua, 1, &place, of);
         read_firewall(lua, 1, &place, of);
     }
+    if (place.kind == PLAN_CLIENT)
+        read_homes(lua, 1, scenario, &place, of);
     for (uint32_t i = 0; i < place.interface_count; i++)
         if (place.interfaces[i].behind != PLAN_INTERNET &&
             (lua_Integer)place.interfaces[i].behind >= lua_tointeger(lua, lua_upvalueindex(2)))

@@ -142,6 +142,105 @@ static void read_link(lua_State *lua, int options, const struct plan_scenario *s
         sandbox_fail(lua, "mtu of link: %u is below %d", action->link.mtu, LINK_MTU_MIN);
 }
 
+/* The interface that unplug and plug are about. */
+static void read_plug(lua_State *lua, int options, const struct plan_scenario *scenario,
+                      struct plan_action *action)
+{
+    static const char *const others[] = {"interface", NULL};
+    const char *word = plan_action_words[action->kind].name;
+    if (lua_isnoneornil(lua, options))
+        return;
+    words_check_table(lua, options, word);
+    struct words_walk walk = words_walk(lua, options);
+    while (words_next(lua, &walk, options)) {
+        const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
+        if (strcmp(name, "interface") != 0)
+            words_fail_field(lua, name, word, (const struct field *const[]){NULL, NULL}, others);
+        action->interface = read_interface(lua, scenario, action);
+        lua_pop(lua, 2);
+    }
+}
+
+/* How many datagrams of which size: count = 50, or lasts = "10s", by every = "20ms". */
+static void read_sends(lua_State *lua, int options, struct plan_action *action)
+{
+    static const char *const others[] = {"lasts", NULL};
+    const char *word = plan_action_words[action->kind].name;
+    bool counted = false;
+    uint64_t lasts_ns = 0;
+    words_check_table(lua, options, word);
+    struct words_walk walk = words_walk(lua, options);
+    while (words_next(lua, &walk, options)) {
+        const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
+        const struct field *field = field_find(plan_send_fields, name);
+        if (field != NULL)
+            words_set_field(lua, -1, field, action, word);
+        else if (strcmp(name, "lasts") == 0)
+            lasts_ns = words_duration(lua, -1, "lasts");
+        else
+            words_fail_field(lua, name, word, (const struct field *const[]){plan_send_fields, NULL},
+                             others);
+        counted = counted || strcmp(name, "count") == 0;
+        lua_pop(lua, 2);
+    }
+    if (counted == (lasts_ns != 0))
+        sandbox_fail(lua, "%s: say either count = 50 or lasts = \"10s\"", word);
+    if (counted)
+        return;
+    uint64_t count = lasts_ns / action->every_ns;
+    if (count < 1 || count > PLAN_COUNT_MAX)
+        sandbox_fail(lua, "%s: that would be %llu datagrams, not 1 to %d", word,
+                     (unsigned long long)count, PLAN_COUNT_MAX);
+    action->count = (uint32_t)count;
+}
+
+/* What follows the first name in connect, send and talk. */
+static void read_peer(lua_State *lua, const struct plan_scenario *scenario,
+                      struct plan_action *action)
+{
+    const char *word = plan_action_words[action->kind].name;
+    action->peer = words_place(lua, 2, scenario, 1u << PLAN_CLIENT, word);
+    if (action->peer == action->place)
+        sandbox_fail(lua, "%s: \"%s\" is on both ends", word, scenario->places[action->place].name);
+    if (action->kind == PLAN_CONNECT) {
+        if (!lua_isnil(lua, 3))
+            sandbox_fail(lua, "connect takes two names and nothing else");
+        return;
+    }
+    action->every_ns = PLAN_EVERY_DEFAULT_NS;
+    action->size = PLAN_SIZE_DEFAULT;
+    read_sends(lua, 3, action);
+}
+
+static void read_rest(lua_State *lua, const struct plan_scenario *scenario,
+                      struct plan_action *action)
+{
+    switch (action->kind) {
+    case PLAN_CLASSIFY:
+        read_classify(lua, 2, scenario, action);
+        return;
+    case PLAN_LINK:
+    case PLAN_DOWN:
+    case PLAN_UP:
+        read_link(lua, 2, scenario, action);
+        return;
+    case PLAN_UNPLUG:
+    case PLAN_PLUG:
+        read_plug(lua, 2, scenario, action);
+        return;
+    case PLAN_CONNECT:
+    case PLAN_SEND:
+    case PLAN_TALK:
+        read_peer(lua, scenario, action);
+        return;
+    default:
+        if (!lua_isnil(lua, 2))
+            sandbox_fail(lua, "%s takes a name and nothing else",
+                         plan_action_words[action->kind].name);
+        return;
+    }
+}
+
 /* All actions are made by this function. Upvalue: the kind. */
 static int word_action(lua_State *lua)
 {
@@ -150,17 +249,12 @@ static int word_action(lua_State *lua)
     struct words *words = words_of(lua);
     const struct plan_scenario *scenario = words_scenario(lua, word->name);
     unsigned kinds = (word->on_router ? ROUTERS : 0u) | (word->on_host ? HOSTS : 0u);
-    if (action.kind == PLAN_CLASSIFY)
+    if (action.kind == PLAN_CLASSIFY || plan_names_peer((enum plan_action_kind)action.kind))
         kinds = 1u << PLAN_CLIENT;
-    lua_settop(lua, 2);
+    lua_settop(lua, 3);
     action.place = words_place(lua, 1, scenario, kinds, word->name);
     action.line = (uint32_t)sandbox_line(lua);
-    if (action.kind == PLAN_CLASSIFY)
-        read_classify(lua, 2, scenario, &action);
-    else if (action.kind == PLAN_LINK || action.kind == PLAN_DOWN || action.kind == PLAN_UP)
-        read_link(lua, 2, scenario, &action);
-    else if (!lua_isnil(lua, 2))
-        sandbox_fail(lua, "%s takes a name and nothing else", word->name);
+    read_rest(lua, scenario, &action);
     struct words_value *value = lua_newuserdatauv(lua, sizeof *value, 0);
     *value = (struct words_value){
         .line = (int)action.line, .scenario = words->plan->scenario_count, .action = action};

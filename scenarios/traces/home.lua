@@ -3,4 +3,4 @@ server "s1" { delay = "20ms" }
 router "home" { nat = "home", delay = "10ms" }
 client "alice" { behind = "home", delay = "1ms" }
 at "1s" { classify("alice") }
-expect { within = "40s", after = "1s", classified("alice", { mapping = "EIM", filtering = "APDF", ports = "preserved" }) }
+expect { within = "1300ms", after = "1s", classified("alice", { mapping = "EIM", filtering = "APDF", ports = "preserved" }) }

@@ -1,0 +1,66 @@
+/*
+ * Why a pair of clients is direct, relayed or unreachable: the closed list of docs/reasons.md, and
+ * how a node comes to one from the evidence that it has. Uses what a discovery finds
+ * (core/stun/behaviour.h).
+ */
+#ifndef WARREN_PUNCH_REASON_H
+#define WARREN_PUNCH_REASON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/stun/behaviour.h"
+
+enum reason {
+    REASON_NONE, /* not known yet */
+    /* Direct. */
+    REASON_SAME_LAN,
+    REASON_HAIRPIN,
+    REASON_PUBLIC,
+    REASON_PUNCHED,
+    /* Relayed: one side's mapping against the other's filtering; EDM is ADM or APDM. */
+    REASON_ADM_AGAINST_ADF,
+    REASON_EDM_AGAINST_ADF,
+    REASON_APDM_AGAINST_ADF,
+    REASON_ADM_AGAINST_APDF,
+    REASON_EDM_AGAINST_APDF,
+    REASON_APDM_AGAINST_APDF,
+    REASON_POOLING_AGAINST_ADF,
+    REASON_NO_HAIRPIN,
+    REASON_TRAP,
+    REASON_PROBES_UNANSWERED,
+    /* Unreachable. */
+    REASON_UDP_BLOCKED,
+    REASON_NOT_REGISTERED,
+    REASON_REFUSED,
+    REASON_COUNT
+};
+
+/* As in docs/reasons.md, such as "apdm-against-apdf"; "" for REASON_NONE. Static. */
+const char *reason_name(enum reason reason);
+
+/* What one side of a pair knows of a side: the part of its discovery that reasons rest on. */
+struct reason_side {
+    uint8_t nat;       /* enum stun_nat */
+    uint8_t mapping;   /* enum stun_mapping */
+    uint8_t filtering; /* enum stun_filtering */
+    uint8_t hairpin;   /* enum stun_hairpin */
+    uint8_t pooling;   /* enum stun_pooling */
+    uint8_t trap;      /* enum stun_trap */
+};
+
+struct reason_side reason_side_of(const struct stun_behaviour *behaviour);
+
+/* Why a validated path is direct. */
+enum reason reason_direct(const struct reason_side *mine, const struct reason_side *theirs,
+                          bool host_addresses, /* the path is between addresses of the hosts */
+                          bool same_mapped);   /* both have the same mapped IP address */
+
+/*
+ * Why probing found no path. REASON_NONE while a discovery is missing. The same for both sides:
+ * exchanging the arguments changes nothing.
+ */
+enum reason reason_relayed(const struct reason_side *mine, const struct reason_side *theirs,
+                           bool same_mapped);
+
+#endif

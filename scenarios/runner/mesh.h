@@ -1,0 +1,34 @@
+/*
+ * The identities of a scenario's nodes: keys, certificates, credentials and server records, all of
+ * them functions of the nodes' names, so that a name means the same node in every scenario. What
+ * was signed once is kept until the process ends: a script with thousands of scenarios has few
+ * names.
+ */
+#ifndef WARREN_RUNNER_MESH_H
+#define WARREN_RUNNER_MESH_H
+
+#include <stdint.h>
+
+#include "core/bootstrap/identity.h"
+#include "core/warren.h"
+
+/* What every node's wall clock says when a run begins: seconds since 1970. */
+#define MESH_CLOCK_S UINT64_C(1800000000)
+
+/* The public key of the node of this name: its identity. Good until the process ends. */
+const uint8_t *mesh_key(const char *name);
+
+/*
+ * NODE_IN_IDENTITY of a server, where `issuer` is NULL, or of a client with a credential that the
+ * server `issuer` has signed. What it points to is good until the process ends.
+ */
+void mesh_identity(struct node_in *in, const char *name, const char *issuer);
+
+/*
+ * NODE_IN_SERVER for the server of this name, which has signed that it listens at these endpoints,
+ * at most SERVER_ENDPOINTS_MAX and in any order. Likewise.
+ */
+void mesh_server(struct node_in *in, const char *name, const struct endpoint *endpoints,
+                 uint32_t count);
+
+#endif

@@ -1,0 +1,404 @@
+/* A mesh on the simulated network: its set-up, its numbered datagrams, and what is seen of them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/check.h"
+#include "core/base/cursor.h"
+#include "core/frame/message.h"
+#include "scenarios/runner/judge.h"
+#include "scenarios/runner/mesh.h"
+#include "scenarios/runner/stage.h"
+
+/*
+ * What clients carry to each other: a byte that is neither STUN's nor a frame's, a word, and who
+ * sent it to whom, its number, and when.
+ */
+enum { NUMBERED_FIRST_BYTE = 4, NUMBERED_SIZE = 24 };
+#define NUMBERED_WORD 0x4c4142u
+_Static_assert((int)NUMBERED_SIZE == (int)PLAN_SIZE_MIN, "the smallest datagram has its number");
+
+struct numbered {
+    uint32_t from;
+    uint32_t to;
+    uint32_t number;
+    uint64_t sent_ns;
+};
+
+static void write_numbered(struct writer *w, const struct numbered *numbered)
+{
+    write_u32(w, (uint32_t)NUMBERED_FIRST_BYTE << 24 | NUMBERED_WORD);
+    write_u32(w, numbered->from << 16 | numbered->to);
+    write_u32(w, numbered->number);
+    write_u64(w, numbered->sent_ns);
+    write_u32(w, 0);
+    check(!w->failed && w->index == NUMBERED_SIZE);
+}
+
+/* False for anything else that a path may carry. */
+static bool read_numbered(const struct stage *stage, const uint8_t *bytes, size_t size,
+                          struct numbered *numbered)
+{
+    struct reader r = reader_of(bytes, size);
+    bool known = read_u32(&r) == ((uint32_t)NUMBERED_FIRST_BYTE << 24 | NUMBERED_WORD);
+    uint32_t ends = read_u32(&r);
+    numbered->from = ends >> 16;
+    numbered->to = ends & 0xffff;
+    numbered->number = read_u32(&r);
+    numbered->sent_ns = read_u64(&r);
+    return known && !r.failed && numbered->from < stage->scenario->place_count &&
+           numbered->to < stage->scenario->place_count;
+}
+
+/* ---- Set-up ---- */
+
+void stage_serve_stun(const struct stage *stage, uint32_t place, uint64_t at_ns)
+{
+    static const uint8_t families[] = {ADDR_V4, ADDR_V6};
+    const struct plan_place *server = &stage->scenario->places[place];
+    struct node_in in = {
+        .kind = NODE_IN_SERVE_STUN,
+        .serve_stun = {.port = server->port, .alternate_port = server->alternate_port}};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct addr addr = net_address(stage->net, stage->places[place], families[i / 2], i % 2);
+        if (addr.family != ADDR_NONE)
+            in.serve_stun.addresses[in.serve_stun.count++] = addr;
+    }
+    net_schedule_setup(stage->net, at_ns, stage->places[place], &in);
+}
+
+/* Where a server listens: at its first address in each family. */
+static uint32_t endpoints_of(const struct stage *stage, uint32_t server,
+                             struct endpoint endpoints[static SERVER_ENDPOINTS_MAX])
+{
+    static const uint8_t families[] = {ADDR_V4, ADDR_V6};
+    const struct plan_place *place = &stage->scenario->places[server];
+    const struct endpoint kinds[] = {
+        {.addr.port = NET_PORT_PUNCH, .role = ENDPOINT_PUNCH},
+        {.addr.port = place->port, .role = ENDPOINT_STUN},
+        {.addr.port = place->alternate_port, .role = ENDPOINT_STUN_ALTERNATE},
+        {.addr.port = NET_PORT_RELAY, .role = ENDPOINT_RELAY},
+    };
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < sizeof families; i++) {
+        struct addr addr = net_address(stage->net, stage->places[server], families[i], 0);
+        for (uint32_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+            if (addr.family != ADDR_NONE && kinds[k].addr.port != 0)
+                endpoints[count++] =
+                    (struct endpoint){addr_with_port(addr, kinds[k].addr.port), kinds[k].role};
+    }
+    return count;
+}
+
+static void introduce_server(const struct stage *stage, uint32_t place, uint32_t server)
+{
+    struct endpoint endpoints[SERVER_ENDPOINTS_MAX];
+    struct node_in in;
+    if (server == PLAN_INTERNET || server == place)
+        return;
+    uint32_t count = endpoints_of(stage, server, endpoints);
+    mesh_server(&in, stage->scenario->places[server].name, endpoints, count);
+    net_schedule_setup(stage->net, 0, stage->places[place], &in);
+}
+
+/* A client knows its home and reserve where the script names them, and all servers otherwise. */
+static void set_up_node(const struct stage *stage, uint32_t place, const char *issuer)
+{
+    const struct plan_scenario *scenario = stage->scenario;
+    const struct plan_place *at = &scenario->places[place];
+    bool client = at->kind == PLAN_CLIENT;
+    struct node_in in = {.kind = NODE_IN_WALL_CLOCK, .wall_clock = {.now_s = MESH_CLOCK_S}};
+    net_schedule_setup(stage->net, 0, stage->places[place], &in);
+    mesh_identity(&in, at->name, client ? issuer : NULL);
+    net_schedule_setup(stage->net, 0, stage->places[place], &in);
+    if (client && at->home != PLAN_INTERNET) {
+        introduce_server(stage, place, at->home);
+        introduce_server(stage, place, at->reserve);
+    } else {
+        for (uint32_t i = 0; i < scenario->place_count; i++)
+            if (scenario->places[i].kind == PLAN_SERVER)
+                introduce_server(stage, place, i);
+    }
+    if (client)
+        net_schedule_network(stage->net, 0, stage->places[place]);
+    else
+        net_schedule_serve_mesh(stage->net, 0, stage->places[place]);
+}
+
+void stage_set_up_mesh(struct stage *stage)
+{
+    const struct plan_scenario *scenario = stage->scenario;
+    uint32_t count = scenario->place_count;
+    const char *issuer = NULL;
+    stage->keys = calloc(count + 1, sizeof *stage->keys);
+    stage->homes = calloc(count + 1, sizeof *stage->homes);
+    stage->mapped = calloc(count + 1, sizeof *stage->mapped);
+    stage->flows = calloc(2 * (size_t)scenario->action_count + 1, sizeof *stage->flows);
+    stage->watches = calloc((size_t)scenario->action_count + 1, sizeof *stage->watches);
+    check(stage->keys != NULL && stage->homes != NULL && stage->mapped != NULL);
+    check(stage->flows != NULL && stage->watches != NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        stage->homes[i] = PLAN_INTERNET;
+        if (scenario->places[i].kind != PLAN_ROUTER)
+            stage->keys[i] = mesh_key(scenario->places[i].name);
+        if (scenario->places[i].kind == PLAN_SERVER && issuer == NULL)
+            issuer = scenario->places[i].name;
+    }
+    /* Without a server there is nobody who could issue a credential, so there is no mesh. */
+    for (uint32_t i = 0; i < count && issuer != NULL; i++)
+        if (scenario->places[i].kind != PLAN_ROUTER)
+            set_up_node(stage, i, issuer);
+}
+
+void stage_free_mesh(struct stage *stage)
+{
+    free(stage->keys);
+    free(stage->homes);
+    free(stage->mapped);
+    free(stage->flows);
+    free(stage->watches);
+}
+
+/* ---- Sending ---- */
+
+static void carry(struct stage *stage, uint32_t from, uint32_t to, uint32_t size)
+{
+    uint8_t bytes[NODE_CARRY_MAX] = {0};
+    struct node_in in = {.kind = NODE_IN_CARRY, .carry = {.bytes = bytes, .size = size}};
+    check(size >= NUMBERED_SIZE && size <= sizeof bytes);
+    struct numbered numbered = {
+        .from = from, .to = to, .number = stage->numbers++, .sent_ns = net_now(stage->net)};
+    struct writer w = writer_of(bytes, sizeof bytes);
+    write_numbered(&w, &numbered);
+    memcpy(in.carry.peer, stage->keys[to], sizeof in.carry.peer);
+    run_add_event(stage->run, &(struct run_event){.at_ns = numbered.sent_ns,
+                                                  .sent_ns = numbered.sent_ns,
+                                                  .from = from,
+                                                  .to = to,
+                                                  .number = numbered.number,
+                                                  .kind = RUN_SENT});
+    net_command(stage->net, stage->places[from], &in);
+}
+
+static void send_next(void *context, struct net *net, uint64_t argument)
+{
+    struct stage_flow *flow = context;
+    (void)argument;
+    check(flow->left > 0);
+    carry(flow->stage, flow->from, flow->to, flow->size);
+    if (--flow->left > 0)
+        net_schedule_call(net, net_now(net) + flow->every_ns, flow->stage->places[flow->from],
+                          send_next, flow, 0);
+}
+
+static void add_flow(struct stage *stage, const struct plan_action *action, uint32_t from,
+                     uint32_t to)
+{
+    struct stage_flow *flow = &stage->flows[stage->flow_count++];
+    *flow = (struct stage_flow){.stage = stage,
+                                .from = from,
+                                .to = to,
+                                .left = action->count,
+                                .size = action->size,
+                                .every_ns = action->every_ns};
+    net_schedule_call(stage->net, action->at_ns, stage->places[from], send_next, flow, 0);
+}
+
+/* What is looked at where the verdict of a pair rests on the order of packets. */
+static void watch_order(struct stage *stage, uint32_t a, uint32_t b)
+{
+    const uint32_t homes[2] = {stage->homes[a], stage->homes[b]};
+    struct judge_pair judged;
+    struct stage_watch watch = {.pair = stage->run->pair_count - 1};
+    if (!judge_pair_oracle(stage->scenario, a, b, homes, &judged) ||
+        judged.says.verdict != ORACLE_ORDER)
+        return;
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t router = judge_order_router(stage->scenario, i == 0 ? a : b, &judged.says);
+        watch.router[i] = router == PLAN_INTERNET ? NET_NONE : stage->places[router];
+    }
+    stage->watches[stage->watch_count++] = watch;
+}
+
+static void connect(void *context, struct net *net, uint64_t argument)
+{
+    struct stage *stage = context;
+    const struct plan_action *action = &stage->scenario->actions[argument];
+    struct node_in in = {.kind = NODE_IN_CONNECT};
+    uint64_t now_ns = net_now(net);
+    run_add_event(stage->run, &(struct run_event){.at_ns = now_ns,
+                                                  .from = action->place,
+                                                  .to = action->peer,
+                                                  .kind = RUN_CONNECTED});
+    run_add_pair(stage->run, &(struct run_pair){.a = action->place,
+                                                .b = action->peer,
+                                                .at_ns = now_ns,
+                                                .seen = {.left = {ORACLE_NEVER, ORACLE_NEVER},
+                                                         .arrived = {ORACLE_NEVER, ORACLE_NEVER}}});
+    watch_order(stage, action->place, action->peer);
+    stage->changed_ns = now_ns;
+    memcpy(in.connect.peer, stage->keys[action->peer], sizeof in.connect.peer);
+    net_command(net, stage->places[action->place], &in);
+    carry(stage, action->place, action->peer, PLAN_SIZE_DEFAULT);
+}
+
+void stage_schedule_peer(struct stage *stage, const struct plan_action *action)
+{
+    check(plan_names_peer((enum plan_action_kind)action->kind));
+    if (action->kind == PLAN_CONNECT) {
+        net_schedule_call(stage->net, action->at_ns, stage->places[action->place], connect, stage,
+                          (uint64_t)(action - stage->scenario->actions));
+        return;
+    }
+    add_flow(stage, action, action->place, action->peer);
+    if (action->kind == PLAN_TALK)
+        add_flow(stage, action, action->peer, action->place);
+}
+
+/* ---- Watching ---- */
+
+/* The place with this key; PLAN_INTERNET when it is nobody's here. */
+static uint32_t place_of(const struct stage *stage, const uint8_t *key)
+{
+    for (uint32_t i = 0; i < stage->scenario->place_count; i++)
+        if (stage->keys[i] != NULL && memcmp(stage->keys[i], key, IDENTITY_SIZE) == 0)
+            return i;
+    return PLAN_INTERNET;
+}
+
+static uint32_t server_at(const struct stage *stage, const struct addr *address)
+{
+    for (uint32_t i = 0; i < stage->scenario->place_count; i++) {
+        if (stage->scenario->places[i].kind != PLAN_SERVER)
+            continue;
+        struct addr own = net_address(stage->net, stage->places[i], address->family, 0);
+        if (address->family != ADDR_NONE && addr_equal_ip(&own, address))
+            return i;
+    }
+    return PLAN_INTERNET;
+}
+
+static void observe_output(struct stage *stage, const struct net_event *event)
+{
+    const struct node_out *out = event->output;
+    struct run_event seen = {.at_ns = event->now_ns, .from = stage->clients[event->place]};
+    struct numbered numbered;
+    check(seen.from != PLAN_INTERNET);
+    switch (out->kind) {
+    case NODE_OUT_HOME:
+        seen.kind = RUN_HOME;
+        seen.to = server_at(stage, &out->home.server);
+        stage->homes[seen.from] = seen.to;
+        stage->mapped[seen.from] = out->home.mapped;
+        break;
+    case NODE_OUT_PATH:
+        seen.kind = RUN_PATH;
+        seen.to = place_of(stage, out->path.peer);
+        seen.path = out->path.path;
+        seen.reason = out->path.reason;
+        stage->changed_ns = event->now_ns;
+        break;
+    case NODE_OUT_DELIVER:
+        /* It must be from whom its path says it is. */
+        if (!read_numbered(stage, out->deliver.bytes, out->deliver.size, &numbered) ||
+            numbered.to != seen.from || place_of(stage, out->deliver.peer) != numbered.from)
+            return;
+        seen = (struct run_event){.at_ns = event->now_ns,
+                                  .sent_ns = numbered.sent_ns,
+                                  .from = numbered.from,
+                                  .to = numbered.to,
+                                  .number = numbered.number,
+                                  .kind = RUN_ARRIVED};
+        break;
+    default:
+        return;
+    }
+    run_add_event(stage->run, &seen);
+}
+
+/* A datagram that a server was asked to relay. */
+static void observe_relayed(struct stage *stage, const struct net_event *event)
+{
+    const struct packet *packet = event->packet;
+    uint32_t place = stage->clients[event->place];
+    struct frame frame;
+    struct numbered numbered;
+    if (place == PLAN_INTERNET || stage->scenario->places[place].kind != PLAN_SERVER ||
+        packet->protocol != PACKET_UDP)
+        return;
+    const uint8_t *bytes = packet_data(packet);
+    if (bytes == NULL || !frame_is_ours(bytes, packet->data) ||
+        frame_decode(&frame, bytes, packet->data) != FRAME_OK || frame.type != FRAME_DATA ||
+        !read_numbered(stage, frame.body.bytes, frame.body.size, &numbered))
+        return;
+    run_add_event(stage->run, &(struct run_event){.at_ns = event->now_ns,
+                                                  .sent_ns = numbered.sent_ns,
+                                                  .from = numbered.from,
+                                                  .to = numbered.to,
+                                                  .number = numbered.number,
+                                                  .kind = RUN_RELAYED});
+}
+
+/* Keeps the first of each kind of packet that an order is about, by the number of its event. */
+static void observe_order(const struct stage *stage, const struct stage_watch *watch,
+                          const struct net_event *event)
+{
+    struct run_pair *pair = &stage->run->pairs[watch->pair];
+    const struct packet *packet = event->packet;
+    const struct addr *mapped[2] = {&stage->mapped[pair->a], &stage->mapped[pair->b]};
+    if (packet->protocol != PACKET_UDP)
+        return;
+    for (uint32_t i = 0; i < 2; i++) {
+        if (event->place != watch->router[i])
+            continue;
+        bool left = event->kind == NET_FORWARDED && addr_equal(&packet->destination, mapped[1 - i]);
+        bool arrived = !left && addr_equal_ip(&packet->source, mapped[1 - i]);
+        if (left && pair->seen.left[i] == ORACLE_NEVER)
+            pair->seen.left[i] = stage->observed;
+        if (arrived && pair->seen.arrived[i] == ORACLE_NEVER)
+            pair->seen.arrived[i] = stage->observed;
+    }
+}
+
+void stage_observe(struct stage *stage, const struct net_event *event)
+{
+    stage->observed++;
+    if (event->kind == NET_OUTPUT)
+        observe_output(stage, event);
+    else if (event->kind == NET_DELIVERED)
+        observe_relayed(stage, event);
+    else if (event->kind == NET_FORWARDED || event->kind == NET_DROPPED)
+        for (uint32_t i = 0; i < stage->watch_count; i++)
+            observe_order(stage, &stage->watches[i], event);
+}
+
+/* The last that a node has said of its path; NULL when it has said nothing. */
+static const struct run_event *last_said(const struct run *run, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = run->event_count; i > 0; i--) {
+        const struct run_event *event = &run->events_seen[i - 1];
+        if (event->kind == RUN_PATH && event->from == from && event->to == to)
+            return event;
+    }
+    return NULL;
+}
+
+static bool is_final(const struct run_event *said)
+{
+    return said != NULL && (said->path == NODE_PATH_DIRECT || said->path == NODE_PATH_UNREACHABLE ||
+                            (said->path == NODE_PATH_RELAYED && said->reason != REASON_NONE));
+}
+
+bool stage_is_settled(const struct stage *stage)
+{
+    const struct run *run = stage->run;
+    bool settled = true;
+    for (uint32_t i = 0; settled && i < run->pair_count; i++) {
+        const struct run_event *caller = last_said(run, run->pairs[i].a, run->pairs[i].b);
+        const struct run_event *callee = last_said(run, run->pairs[i].b, run->pairs[i].a);
+        bool unreachable = (caller != NULL && caller->path == NODE_PATH_UNREACHABLE) ||
+                           (callee != NULL && callee->path == NODE_PATH_UNREACHABLE);
+        settled =
+            unreachable || (is_final(caller) && is_final(callee) && caller->path == callee->path);
+    }
+    return settled;
+}
