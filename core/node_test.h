@@ -97,6 +97,13 @@ static const struct node_limits world_limits = {
     .stun_probes = 3,
     .stun_transactions = 10,
     .stun_sources = 4,
+    .sessions = 1,
+    .unproven = 1,
+    .servers = 1,
+    .clients = 1,
+    .locations = 1,
+    .pairs = 1,
+    .paths = 1,
 };
 
 static const uint8_t world_seed[RANDOM_SEED_SIZE] = {'w', 'o', 'r', 'l', 'd'};
