@@ -108,17 +108,6 @@ size_t node_size(const struct node_limits *limits)
     return layout_of(limits).total;
 }
 
-static struct hash_key draw_hash_key(struct random_secret *secret)
-{
-    uint8_t bytes[16];
-    random_secret_bytes(secret, bytes, sizeof bytes);
-    struct reader r = reader_of(bytes, sizeof bytes);
-    struct hash_key key;
-    key.word[0] = read_u64(&r);
-    key.word[1] = read_u64(&r);
-    return key;
-}
-
 struct node *node_init(void *memory, size_t size, const struct node_limits *limits,
                        const uint8_t seed[static RANDOM_SEED_SIZE], const struct node_env *env)
 {
@@ -135,9 +124,9 @@ struct node *node_init(void *memory, size_t size, const struct node_limits *limi
     outbox_init(&node->outbox, block + layout.outbox, limits->outputs, limits->output_bytes);
     pool_init(&node->probes, block + layout.probes, limits->stun_probes, sizeof(struct probe));
     stun_client_init(&node->client, block + layout.client, limits->stun_transactions,
-                     draw_hash_key(&node->secret));
+                     random_hash_key(&node->secret));
     stun_server_init(&node->server, block + layout.server, limits->stun_sources,
-                     draw_hash_key(&node->secret));
+                     random_hash_key(&node->secret));
     seal_init(&node->seal, block + layout.seal, limits->sessions, limits->unproven, &node->secret);
     client_init(&node->punch_client, &node->secret);
     paths_init(&node->paths, block + layout.paths, limits->paths, &node->secret);

@@ -23,6 +23,13 @@ static const struct node_limits limits = {
     .stun_probes = 3,
     .stun_transactions = 10,
     .stun_sources = SOURCES,
+    .sessions = 1,
+    .unproven = 1,
+    .servers = 1,
+    .clients = 1,
+    .locations = 1,
+    .pairs = 1,
+    .paths = 1,
 };
 
 /* A request that the node made. */

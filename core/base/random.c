@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/check.h"
+#include "core/base/cursor.h"
 #include "core/base/hash.h"
 
 static uint32_t rotate32(uint32_t x, unsigned by)
@@ -86,6 +87,17 @@ void random_secret_bytes(struct random_secret *r, uint8_t *to, size_t size)
         *next = 0;
         r->left--;
     }
+}
+
+struct hash_key random_hash_key(struct random_secret *r)
+{
+    uint8_t bytes[16];
+    random_secret_bytes(r, bytes, sizeof bytes);
+    struct reader reader = reader_of(bytes, sizeof bytes);
+    struct hash_key key;
+    key.word[0] = read_u64(&reader);
+    key.word[1] = read_u64(&reader);
+    return key;
 }
 
 void random_stream_init(struct random_stream *r, const uint8_t seed[static RANDOM_SEED_SIZE],

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/hash.h"
+
 enum { RANDOM_SEED_SIZE = 32 };
 
 /* Probabilities are parts per million: 0 never, RANDOM_PPM always. */
@@ -29,6 +31,8 @@ struct random_stream {
 void random_secret_init(struct random_secret *r, const uint8_t seed[static RANDOM_SEED_SIZE]);
 /* What was handed out cannot be computed from the state that is left. */
 void random_secret_bytes(struct random_secret *r, uint8_t *to, size_t size);
+/* A key for a table that strangers can put entries into. */
+struct hash_key random_hash_key(struct random_secret *r);
 
 /* `name` is any bytes; equal (seed, name) give equal streams, others are independent. */
 void random_stream_init(struct random_stream *r, const uint8_t seed[static RANDOM_SEED_SIZE],

@@ -8,17 +8,6 @@
 #include "core/frame/keys.h"
 #include "core/frame/session.h"
 
-static struct hash_key draw_hash_key(struct random_secret *secret)
-{
-    uint8_t bytes[16];
-    random_secret_bytes(secret, bytes, sizeof bytes);
-    struct reader r = reader_of(bytes, sizeof bytes);
-    struct hash_key key;
-    key.word[0] = read_u64(&r);
-    key.word[1] = read_u64(&r);
-    return key;
-}
-
 size_t seal_bytes(uint32_t sessions, uint32_t sources)
 {
     return session_table_bytes(sessions) + budget_bytes(sources);
@@ -34,9 +23,9 @@ void seal_init(struct seal *seal, void *memory, uint32_t sessions, uint32_t sour
         .bits_v6 = SEAL_UNPROVEN_BITS_V6,
     };
     memset(seal, 0, sizeof *seal);
-    session_table_init(seal, memory, sessions, draw_hash_key(secret));
+    session_table_init(seal, memory, sessions, random_hash_key(secret));
     uint8_t *sources_memory = (uint8_t *)memory + session_table_bytes(sessions);
-    budget_init(&seal->unproven, sources_memory, sources, rate, draw_hash_key(secret));
+    budget_init(&seal->unproven, sources_memory, sources, rate, random_hash_key(secret));
     random_secret_bytes(secret, seal->boot, sizeof seal->boot);
     random_secret_bytes(secret, seal->cookie_secret[0], sizeof seal->cookie_secret[0]);
     random_secret_bytes(secret, seal->cookie_secret[1], sizeof seal->cookie_secret[1]);

@@ -25,17 +25,6 @@ size_t home_bytes(uint32_t clients, uint32_t servers, uint32_t locations)
            aligned(map_bytes(clients, PUNCH_NONCE_SIZE));
 }
 
-static struct hash_key draw_hash_key(struct random_secret *secret)
-{
-    uint8_t bytes[16];
-    random_secret_bytes(secret, bytes, sizeof bytes);
-    struct reader r = reader_of(bytes, sizeof bytes);
-    struct hash_key key;
-    key.word[0] = read_u64(&r);
-    key.word[1] = read_u64(&r);
-    return key;
-}
-
 /* Makes a pool at *at, and *at the end of it. */
 static void place_pool(struct pool *pool, uint8_t **at, uint32_t capacity, size_t size)
 {
@@ -46,7 +35,7 @@ static void place_pool(struct pool *pool, uint8_t **at, uint32_t capacity, size_
 static void place_map(struct map *map, uint8_t **at, uint32_t capacity, uint32_t key_size,
                       struct random_secret *secret)
 {
-    map_init(map, *at, capacity, key_size, draw_hash_key(secret));
+    map_init(map, *at, capacity, key_size, random_hash_key(secret));
     *at += aligned(map_bytes(capacity, key_size));
 }
 

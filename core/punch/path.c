@@ -33,33 +33,22 @@ size_t paths_bytes(uint32_t count)
            budget_bytes(shy_room(count));
 }
 
-static struct hash_key draw_key(struct random_secret *secret)
-{
-    uint8_t bytes[16];
-    random_secret_bytes(secret, bytes, sizeof bytes);
-    struct reader r = reader_of(bytes, sizeof bytes);
-    struct hash_key key;
-    key.word[0] = read_u64(&r);
-    key.word[1] = read_u64(&r);
-    return key;
-}
-
 void paths_init(struct paths *paths, void *memory, uint32_t count, struct random_secret *secret)
 {
     check(count > 0);
     uint8_t *at = memory;
     pool_init(&paths->pool, at, count, sizeof(struct path));
     at += pool_bytes(count, sizeof(struct path));
-    map_init(&paths->by_identity, at, count, IDENTITY_SIZE, draw_key(secret));
+    map_init(&paths->by_identity, at, count, IDENTITY_SIZE, random_hash_key(secret));
     at += map_room(count, IDENTITY_SIZE);
-    map_init(&paths->by_index, at, count * PATH_INDICES, 4, draw_key(secret));
+    map_init(&paths->by_index, at, count * PATH_INDICES, 4, random_hash_key(secret));
     at += map_room(count * PATH_INDICES, 4);
     map_init(&paths->by_remote, at, count * PATH_REMOTES_MAX, sizeof(struct addr),
-             draw_key(secret));
+             random_hash_key(secret));
     at += map_room(count * PATH_REMOTES_MAX, sizeof(struct addr));
-    map_init(&paths->by_channel, at, count, 8, draw_key(secret));
+    map_init(&paths->by_channel, at, count, 8, random_hash_key(secret));
     at += map_room(count, 8);
-    budget_init(&paths->shy, at, shy_room(count), shy_rate, draw_key(secret));
+    budget_init(&paths->shy, at, shy_room(count), shy_rate, random_hash_key(secret));
 }
 
 struct path *path_of(struct paths *paths, const uint8_t identity[static IDENTITY_SIZE], bool make)

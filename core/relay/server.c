@@ -37,17 +37,6 @@ size_t relay_server_bytes(uint32_t pairs, uint32_t owners)
            aligned((size_t)owners * sizeof(struct relay_owner));
 }
 
-static struct hash_key draw_hash_key(struct random_secret *secret)
-{
-    uint8_t bytes[16];
-    random_secret_bytes(secret, bytes, sizeof bytes);
-    struct reader r = reader_of(bytes, sizeof bytes);
-    struct hash_key key;
-    key.word[0] = read_u64(&r);
-    key.word[1] = read_u64(&r);
-    return key;
-}
-
 void relay_server_init(struct relay_server *relay, void *memory, uint32_t pairs, uint32_t owners,
                        struct random_secret *secret)
 {
@@ -56,10 +45,10 @@ void relay_server_init(struct relay_server *relay, void *memory, uint32_t pairs,
     uint8_t *at = memory;
     pool_init(&relay->pairs, at, pairs, sizeof(struct relay_pair));
     at += pool_bytes(pairs, sizeof(struct relay_pair));
-    map_init(&relay->by_key, at, pairs, RELAY_KEY_SIZE, draw_hash_key(secret));
+    map_init(&relay->by_key, at, pairs, RELAY_KEY_SIZE, random_hash_key(secret));
     at += aligned(map_bytes(pairs, RELAY_KEY_SIZE));
     map_init(&relay->by_channel, at, 2 * pairs, sizeof(struct relay_channel_key),
-             draw_hash_key(secret));
+             random_hash_key(secret));
     at += aligned(map_bytes(2 * pairs, sizeof(struct relay_channel_key)));
     relay->owners = at - (uint8_t *)relay;
 }

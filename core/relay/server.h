@@ -2,7 +2,8 @@
  * The relay of a server: pairs of clients that two homes have agreed may talk, each direction with
  * a channel number, and DATA frames forwarded between their two legs. A leg leads to a client of
  * ours, or to the server that is the other one's home. Frames are opaque; only their channel is
- * read, and changed. It uses core/frame/message.h for the frame's header.
+ * read, and changed. Uses core/frame for headers and routes, and core/bootstrap/identity.h for
+ * names.
  */
 #ifndef WARREN_RELAY_SERVER_H
 #define WARREN_RELAY_SERVER_H
