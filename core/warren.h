@@ -44,8 +44,8 @@
 enum node_socket {
     NODE_SOCKET_STUN = 1, /* STUN server on its primary port, on every address it serves */
     NODE_SOCKET_STUN_ALTERNATE = 2, /* the same on its alternate port (RFC 5780, section 6) */
-    NODE_SOCKET_PUNCH = 3,   /* server: registration, rendezvous and relaying for clients */
-    NODE_SOCKET_RELAY = 4,   /* server: the same between servers */
+    NODE_SOCKET_PUNCH = 3,          /* server: registration, rendezvous and relaying for clients */
+    NODE_SOCKET_RELAY = 4,          /* server: the same between servers */
     NODE_SOCKET_TRAFFIC = 5, /* client: everything that is not a discovery leaves from here */
     NODE_SOCKET_PROBE = 256,
 };
@@ -179,8 +179,8 @@ enum { NODE_ADDRESSES = 8 };
 /* A client registers with a home once it has an identity, a server and an address. */
 struct node_in_network {
     struct addr addresses[NODE_ADDRESSES]; /* ports are 0 */
-    uint32_t count;        /* 0: there is no network */
-    uint16_t traffic_port; /* of NODE_SOCKET_TRAFFIC */
+    uint32_t count;                        /* 0: there is no network */
+    uint16_t traffic_port;                 /* of NODE_SOCKET_TRAFFIC */
 };
 
 struct node_in_connect {

@@ -147,7 +147,8 @@ static void arrive(struct net *net, uint32_t port, struct packet *packet)
 /* All packets that ideal links pass on within this event; their hops bound how many there are. */
 static void settle(struct net *net)
 {
-    while (net->arrival_count > 0) {
+    while (net->arrival_count > 0 && !net_is_spent(net)) {
+        net->passed++;
         struct arrival next = net->arrivals[net->arrival_head];
         net->arrival_head = (net->arrival_head + 1) & (net->arrival_capacity - 1);
         net->arrival_count--;
@@ -273,6 +274,34 @@ static void link_fault(struct net *net, const struct net_fault *fault)
     }
 }
 
+/* The place right behind the internet that this one is, or is behind. */
+static uint32_t side_of(const struct net *net, uint32_t place)
+{
+    uint32_t side = place;
+    for (uint32_t at = place; at != NET_INTERNET; at = net_parent(net, side, 0)) {
+        check(at != NET_NONE);
+        side = at;
+    }
+    check(side != NET_INTERNET);
+    return side;
+}
+
+static void sever_fault(struct net *net, const struct net_fault *fault)
+{
+    const struct severed pair = {{side_of(net, fault->place), side_of(net, fault->peer)}};
+    check(pair.side[0] != pair.side[1]);
+    if (fault->kind == NET_FAULT_SEVER) {
+        net->severed = world_grow(net->severed, net->severed_count + 1, sizeof *net->severed);
+        net->severed[net->severed_count++] = pair;
+        return;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < net->severed_count; i++)
+        if (!world_is_pair(&net->severed[i], pair.side[0], pair.side[1]))
+            net->severed[kept++] = net->severed[i];
+    net->severed_count = kept;
+}
+
 static void apply_fault(struct net *net, const struct net_fault *fault)
 {
     struct net_event event = {.kind = NET_FAULT,
@@ -295,6 +324,10 @@ static void apply_fault(struct net *net, const struct net_fault *fault)
     case NET_FAULT_WAN_ADDRESS:
         check(place->router != NULL && place->router->uplink != NET_NONE);
         build_renumber(net, place->router);
+        return;
+    case NET_FAULT_SEVER:
+    case NET_FAULT_MEND:
+        sever_fault(net, fault);
         return;
     case NET_FAULT_INTERFACE_DOWN:
     case NET_FAULT_INTERFACE_UP: {
@@ -324,6 +357,11 @@ uint64_t net_events(const struct net *net)
     return net->engine.taken;
 }
 
+bool net_is_spent(const struct net *net)
+{
+    return net->config.events_max != 0 && net->engine.taken + net->passed >= net->config.events_max;
+}
+
 static void run_timeline(struct net *net, uint32_t index)
 {
     check(index < net->timeline_count);
@@ -343,7 +381,7 @@ bool net_step(struct net *net)
 {
     check(!net->in_node);
     settle(net); /* what plain hosts sent since the last event */
-    if (engine_next_ns(&net->engine) == ENGINE_NEVER)
+    if (engine_next_ns(&net->engine) == ENGINE_NEVER || net_is_spent(net))
         return false;
     struct engine_event event;
     engine_take(&net->engine, &event);
@@ -369,7 +407,8 @@ void net_run_until(struct net *net, uint64_t until_ns)
     settle(net);
     while (engine_next_ns(&net->engine) <= until_ns && net_step(net))
         ;
-    engine_advance(&net->engine, until_ns);
+    if (!net_is_spent(net))
+        engine_advance(&net->engine, until_ns);
 }
 
 bool net_run_idle(struct net *net, uint64_t limit_ns)
@@ -377,7 +416,7 @@ bool net_run_idle(struct net *net, uint64_t limit_ns)
     settle(net);
     while (engine_next_ns(&net->engine) <= limit_ns)
         if (!net_step(net))
-            return true;
+            return !net_is_spent(net);
     return engine_next_ns(&net->engine) == ENGINE_NEVER;
 }
 
@@ -490,6 +529,7 @@ void net_free(struct net *net)
     free(net->names);
     free(net->timeline);
     free(net->timeline_free);
+    free(net->severed);
     free(net);
 }
 
@@ -623,6 +663,8 @@ const char *net_fault_name(uint32_t kind)
         [NET_FAULT_RESUME] = "resume",
         [NET_FAULT_CRASH] = "crash",
         [NET_FAULT_RESTART] = "restart",
+        [NET_FAULT_SEVER] = "sever",
+        [NET_FAULT_MEND] = "mend",
     };
     return kind > 0 && kind < NET_FAULT_KINDS ? names[kind] : "unknown";
 }

@@ -129,6 +129,7 @@ struct net_config {
     const struct crypto *crypto; /* for nodes; may be NULL where all hosts are plain */
     bool digesting;              /* keep net_digest(); off costs nothing */
     bool tracing;                /* hand the nodes' trace records to the observer */
+    uint64_t events_max;         /* a run that has had so many stops for good; 0: no limit */
     net_observe *observe;        /* may be NULL */
     void *context;
 };
@@ -237,6 +238,10 @@ enum net_fault_kind {
     NET_FAULT_CRASH,   /* the process ends: sockets close, the node is forgotten */
     NET_FAULT_RESTART, /* a fresh node, with a seed of its own for each start; after a crash or as
                           one */
+    NET_FAULT_SEVER,   /* the internet loses its routes between `place` and `peer`: what either
+                          sends the other vanishes there. It goes by the sides of the internet that
+                          their first interfaces are on, so neighbours of theirs are cut off too */
+    NET_FAULT_MEND,    /* it has them again */
     NET_FAULT_KINDS
 };
 
@@ -251,6 +256,7 @@ struct net_fault {
     uint32_t place;
     uint32_t interface;      /* of the place; a router's uplink is 0 */
     uint32_t way;            /* enum net_way, for the LINK faults */
+    uint32_t peer;           /* NET_FAULT_SEVER, NET_FAULT_MEND: another place */
     struct link_config link; /* NET_FAULT_LINK_SET */
 };
 
@@ -288,12 +294,17 @@ void net_schedule_call(struct net *net, uint64_t at_ns, uint32_t place, net_call
 uint64_t net_now(const struct net *net);
 /* Runs every event up to and including `until_ns`, and leaves the time there. */
 void net_run_until(struct net *net, uint64_t until_ns);
-/* Runs one event; false when there is none. */
+/* Runs one event; false when there is none, or the run is spent. */
 bool net_step(struct net *net);
 /* Runs until nothing is scheduled, at most `limit_ns`; true when it became idle. */
 bool net_run_idle(struct net *net, uint64_t limit_ns);
 /* Events so far. */
 uint64_t net_events(const struct net *net);
+/*
+ * Whether the run was stopped by events_max. What ideal links pass on within an event counts too,
+ * and from then on nothing runs: time stays where it is.
+ */
+bool net_is_spent(const struct net *net);
 
 const struct net_counts *net_counts(const struct net *net);
 /* Over every datagram delivered (time, place, addresses, bytes), then every node's digest in order;

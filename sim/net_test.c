@@ -653,6 +653,31 @@ static void test_one_way_down(void **state)
     assert_int_equal(net_counts(f->net)->dropped[NET_DROP_LINK_DOWN], 2);
 }
 
+/* What is behind either side cannot reach the other, in silence; everybody else can reach both. */
+static void test_severed(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t home = add_home(f, "home", NET_INTERNET, NULL);
+    struct end *a = add_end(f, "a", &(struct net_host){.behind = home}, 1000);
+    struct end *b = add_end(f, "b", &(struct net_host){0}, 2000);
+    struct end *c = add_end(f, "c", &(struct net_host){0}, 3000);
+    struct net_fault fault = {.kind = NET_FAULT_SEVER, .place = b->host, .peer = a->host};
+    for (uint32_t round = 0; round < 2; round++) {
+        fault.kind = round == 0 ? NET_FAULT_SEVER : NET_FAULT_MEND;
+        net_schedule_fault(f->net, net_now(f->net), &fault);
+        net_run_until(f->net, net_now(f->net));
+        assert_int_equal(send_to(f, a, address_of(f, b, ADDR_V4), 5), NODE_OK);
+        assert_int_equal(send_to(f, b, address_of(f, a, ADDR_V6), 5), NODE_OK);
+        assert_int_equal(send_to(f, c, address_of(f, a, ADDR_V4), 5), NODE_OK);
+        assert_int_equal(send_to(f, c, address_of(f, b, ADDR_V4), 5), NODE_OK);
+        settle(f);
+    }
+    assert_int_equal(a->received, 2 + 1);
+    assert_int_equal(b->received, 2 + 1);
+    assert_int_equal(a->errors + b->errors, 0);
+    assert_int_equal(net_counts(f->net)->dropped[NET_DROP_NO_ROUTE], 2);
+}
+
 static void test_the_second_interface_takes_over(void **state)
 {
     struct fixture *f = *state;
@@ -760,6 +785,7 @@ int main(void)
         TEST(test_a_black_hole_says_nothing),
         TEST(test_an_ipv6_host_learns_the_path),
         TEST(test_one_way_down),
+        TEST(test_severed),
         TEST(test_the_second_interface_takes_over),
         cmocka_unit_test(test_same_seed_same_run),
     };

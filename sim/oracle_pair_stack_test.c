@@ -122,7 +122,7 @@ static void test_matrix(void **state)
         for (uint32_t homes = 0; homes < 2; homes++) {
             struct oracle_pair pair = pair_of(fronts[a].layers, fronts[a].count, fronts[b].layers,
                                               fronts[b].count, short_triples[cell % 4]);
-            pair.homes_ns = homes * 3 * MS;
+            pair.homes_ns = (uint64_t)homes * 3 * MS;
             char what[128];
             (void)snprintf(what, sizeof what, "%s x %s", fronts[a].name, fronts[b].name);
             differences += !judge(&pair, a == KIND_BLOCKED || b == KIND_BLOCKED, what);
@@ -165,7 +165,7 @@ static void test_behind_one(void **state)
             const uint64_t doubled[3] = {2 * triple[0], 2 * triple[1], 2 * triple[2]};
             struct oracle_pair pair = pair_of(layers[0], counts[0], layers[1], counts[1], doubled);
             pair.shared = shared;
-            pair.homes_ns = cell % 2 * 4 * MS;
+            pair.homes_ns = (uint64_t)(cell % 2) * 4 * MS;
             char what[128];
             (void)snprintf(what, sizeof what, "%s, %u in common, hairpin %u, homes %u", front->name,
                            shared, cell / 4 % 3, inner);

@@ -144,6 +144,19 @@ static void send(const struct hop *hop, uint32_t target, struct packet *packet)
     packet_drop(&net->pool, packet);
 }
 
+/* Has the internet lost the route from where the packet came from to where it would go? */
+static bool is_severed(const struct hop *hop, uint32_t target)
+{
+    const struct net *net = hop->net;
+    if (hop->router->place != NET_INTERNET)
+        return false;
+    for (uint32_t i = 0; i < net->severed_count; i++)
+        if (world_is_pair(&net->severed[i], net->ports[hop->in ^ 1].place,
+                          net->ports[target ^ 1].place))
+            return true;
+    return false;
+}
+
 /* Passes on a packet that no NAT touches any more. */
 static void forward(const struct hop *hop, uint32_t target, struct packet *packet)
 {
@@ -151,6 +164,8 @@ static void forward(const struct hop *hop, uint32_t target, struct packet *packe
         refuse(hop, NET_DROP_NO_ROUTE, 0, PACKET_ICMP_UNREACHABLE_NET, 0, packet);
     else if (target == ROUTE_REJECT)
         refuse(hop, NET_DROP_NO_ROUTE, 0, PACKET_ICMP_UNREACHABLE_HOST, 0, packet);
+    else if (is_severed(hop, target))
+        drop(hop, NET_DROP_NO_ROUTE, 0, packet);
     else if (packet->ttl <= 1)
         refuse(hop, NET_DROP_TTL, 0, PACKET_ICMP_TIME_EXCEEDED, 0, packet);
     else if (fits(hop, target, packet))

@@ -178,6 +178,11 @@ struct pending {
     struct node_in in;
 };
 
+/* Two places right behind the internet between which it has no route. */
+struct severed {
+    uint32_t side[2];
+};
+
 struct net {
     struct net_config config;
     struct engine engine;
@@ -191,7 +196,8 @@ struct net {
     struct pending *pending;
     uint32_t pending_count;
     uint32_t pending_capacity;
-    bool in_node; /* a drive is under way */
+    uint64_t passed; /* packets that ideal links passed on within an event */
+    bool in_node;    /* a drive is under way */
     struct port *ports;
     uint32_t port_count;
     uint32_t port_capacity;
@@ -206,7 +212,14 @@ struct net {
     uint32_t *timeline_free;
     uint32_t timeline_free_count;
     uint32_t router_count;
+    struct severed *severed;
+    uint32_t severed_count;
 };
+
+static inline bool world_is_pair(const struct severed *pair, uint32_t a, uint32_t b)
+{
+    return (pair->side[0] == a && pair->side[1] == b) || (pair->side[0] == b && pair->side[1] == a);
+}
 
 /*
  * Memory for `count` items, zero when `items` is NULL, otherwise with what was there and anything

@@ -96,10 +96,10 @@ struct seal_session {
     struct addr proven; /* the address that answered: what comes from it came to it; none: nobody */
     struct handle self;
     struct handle timer;
-    uint32_t tag;    /* the owner's */
-    bool initiator;  /* we open it and keep it */
-    bool up;         /* there are keys that both ends have used */
-    uint64_t rtt_ns; /* HELLO to WELCOME, of the last HELLO that was sent once; until there is
+    uint32_t tag;      /* the owner's */
+    bool initiator;    /* we open it and keep it */
+    bool up;           /* there are keys that both ends have used */
+    uint64_t rtt_ns;   /* HELLO to WELCOME, of the last HELLO that was sent once; until there is
                         one, from the last transmission; 0: not measured */
     uint64_t heard_ns; /* when a frame of it last opened */
 

@@ -544,8 +544,8 @@ static void test_table_full(void **state)
     (void)state;
     uint8_t private_key[32] = {9};
     struct by_hand hello = {.private_key = private_key, .receiver = B->public_key, .boot = 1};
-    for (uint8_t i = 0; i < SESSIONS; i++) {
-        private_key[1] = i;
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        private_key[1] = (uint8_t)i;
         hello.number = 1;
         hello.nonce = i;
         struct packet packet = hello_by_hand(&hello);

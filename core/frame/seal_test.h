@@ -5,7 +5,13 @@
 #ifndef WARREN_FRAME_SEAL_TEST_H
 #define WARREN_FRAME_SEAL_TEST_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "core/base/cursor.h"
 #include "core/frame/seal.h"

@@ -46,6 +46,8 @@ static void open_session(struct client *client, const struct client_tools *tools
     server->session = session != NULL ? session->self : (struct handle){0};
 }
 
+static void choose(struct client *client, const struct client_tools *tools);
+
 /* ---- What is known --------------------------------------------------------------------------- */
 
 static struct addr endpoint_of(const struct server_record *record, enum endpoint_role role,
@@ -57,15 +59,32 @@ static struct addr endpoint_of(const struct server_record *record, enum endpoint
     return (struct addr){0};
 }
 
-/* The first family that the server and we have; IPv4 while our addresses are not known. */
-static uint8_t family_with(const struct client *client, const struct server_record *record)
+/* In the first family that the server and we have; IPv4 while our addresses are not known. */
+static void choose_endpoints(const struct client *client, struct client_server *server)
 {
-    for (uint32_t i = 0; i < client->network.count; i++) {
-        uint8_t family = client->network.addresses[i].family;
-        if (endpoint_of(record, ENDPOINT_PUNCH, family).family != ADDR_NONE)
-            return family;
+    const struct client_endpoints *chosen =
+        server->v4.punch.family != ADDR_NONE ? &server->v4 : &server->v6;
+    for (uint32_t i = client->network.count; i-- > 0;) {
+        const struct client_endpoints *same =
+            client->network.addresses[i].family == ADDR_V6 ? &server->v6 : &server->v4;
+        if (same->punch.family != ADDR_NONE)
+            chosen = same;
     }
-    return endpoint_of(record, ENDPOINT_PUNCH, ADDR_V4).family == ADDR_V4 ? ADDR_V4 : ADDR_V6;
+    server->punch = chosen->punch;
+    server->stun = chosen->stun;
+}
+
+/* Its session leads to where it is now, and is opened if there is none. */
+static void reach(struct client *client, const struct client_tools *tools, uint8_t index)
+{
+    struct client_server *server = &client->servers[index];
+    struct addr before = server->punch;
+    choose_endpoints(client, server);
+    struct seal_session *session = seal_at(tools->seal, server->session);
+    if (session == NULL && server->punch.family != ADDR_NONE)
+        open_session(client, tools, index);
+    else if (session != NULL && !addr_equal(&before, &server->punch))
+        seal_move(session, route_to(server));
 }
 
 void client_know_server(struct client *client, const struct client_tools *tools,
@@ -84,17 +103,19 @@ void client_know_server(struct client *client, const struct client_tools *tools,
     } else if (record->version <= server->record_version) {
         return;
     }
-    uint8_t family = family_with(client, record);
     server->member = *member;
     server->record_version = record->version;
     server->load = record->load;
-    server->punch = endpoint_of(record, ENDPOINT_PUNCH, family);
-    server->stun = endpoint_of(record, ENDPOINT_STUN, family);
-    struct seal_session *session = seal_at(tools->seal, server->session);
-    if (session != NULL)
-        seal_move(session, route_to(server));
-    else if (server->punch.family != ADDR_NONE)
-        open_session(client, tools, index);
+    server->v4 = (struct client_endpoints){endpoint_of(record, ENDPOINT_PUNCH, ADDR_V4),
+                                           endpoint_of(record, ENDPOINT_STUN, ADDR_V4)};
+    server->v6 = (struct client_endpoints){endpoint_of(record, ENDPOINT_PUNCH, ADDR_V6),
+                                           endpoint_of(record, ENDPOINT_STUN, ADDR_V6)};
+    reach(client, tools, index);
+    /* Its load may be another one now. */
+    if (client->home != CLIENT_NONE) {
+        choose(client, tools);
+        rearm(client, tools);
+    }
 }
 
 const struct client_server *client_home(const struct client *client)
@@ -207,14 +228,31 @@ static uint8_t best_but(const struct client *client, const struct client_tools *
     return best;
 }
 
+/* Whether leaving the home for this server is worth it. */
+static bool is_worth_it(const struct client *client, const struct client_tools *tools,
+                        uint8_t index)
+{
+    uint64_t now_ns = score(client, tools, client->home);
+    uint64_t then_ns = score(client, tools, index);
+    return now_ns != UINT64_MAX && then_ns + CLIENT_HYSTERESIS_NS <= now_ns &&
+           then_ns <= now_ns - now_ns / 3;
+}
+
 static void choose(struct client *client, const struct client_tools *tools)
 {
     client->choice_ns = UINT64_MAX;
+    uint8_t best = best_but(client, tools, CLIENT_NONE);
+    if (best == CLIENT_NONE)
+        return;
     if (client->home == CLIENT_NONE) {
-        client->home = best_but(client, tools, CLIENT_NONE);
-        if (client->home == CLIENT_NONE)
-            return;
+        client->home = best;
         speak_anew(client, tools, client->home);
+    } else if (is_worth_it(client, tools, best)) {
+        client->reserve = client->home;
+        client->home = best;
+        client->mapped = (struct addr){0};
+        speak_anew(client, tools, client->home);
+        speak_anew(client, tools, client->reserve);
     }
     if (client->reserve == CLIENT_NONE) {
         client->reserve = best_but(client, tools, client->home);
@@ -263,9 +301,9 @@ static struct client_news lost(struct client *client, const struct client_tools 
         client->home = client->reserve;
         client->reserve = CLIENT_NONE;
         client->mapped = (struct addr){0};
-        report_home(client, tools);
         if (client->home != CLIENT_NONE)
             speak_anew(client, tools, client->home);
+        report_home(client, tools); /* none, until the new one has answered */
     }
     choose(client, tools);
     return news;
@@ -284,7 +322,7 @@ struct client_news client_network(struct client *client, const struct client_too
     client->running = tools->self->ready && network->count > 0;
     for (uint8_t i = 0; i < client->server_count; i++) {
         struct client_server *server = &client->servers[i];
-        open_session(client, tools, i);
+        reach(client, tools, i);
         if (!same && client->running && server->up && (i == client->home || i == client->reserve))
             speak_anew(client, tools, i);
     }

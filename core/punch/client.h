@@ -32,10 +32,17 @@ enum {
 #define CLIENT_HYSTERESIS_NS UINT64_C(10000000)
 #define CLIENT_LOAD_NS UINT64_C(10000000) /* each 1 of a server's load */
 
+/* Where a server is, in one family of addresses; none: nowhere. */
+struct client_endpoints {
+    struct addr punch; /* for clients */
+    struct addr stun;
+};
+
 struct client_server {
     struct member member;
-    struct addr punch; /* its endpoint for clients */
-    struct addr stun;  /* none: it has no STUN */
+    struct client_endpoints v4, v6; /* by its record */
+    struct addr punch;              /* of the family that is used */
+    struct addr stun;
     uint64_t record_version;
     uint16_t load;
     bool up;         /* the session is */

@@ -473,8 +473,8 @@ static void test_structs(void **state)
     uint8_t bytes[BYTES_MAX];
     for (size_t i = 0; i < sizeof parties; i++)
         refuse_party(parties[i]);
-    for (uint8_t type = 1; type <= ROWS; type++) {
-        const struct punch_message good = sample(type);
+    for (unsigned type = 1; type <= ROWS; type++) {
+        const struct punch_message good = sample((uint8_t)type);
         struct punch_message m = good;
         m.flag = 5;
         bool flag = type == PUNCH_REGISTER || type == PUNCH_OFFER || type == PUNCH_REFUSED;

@@ -349,6 +349,7 @@ void path_data(struct paths *paths, const struct path_tools *t,
         return;
     }
     if (!frame_is_ours(frame->body.bytes, frame->body.size)) {
+        path_relay_speaks(path);
         deliver(t, path, frame->body.bytes, frame->body.size, true);
         return;
     }

@@ -31,6 +31,7 @@ enum {
     PATH_CALLS = 2,
     PATH_INDICES = PATH_CALLS + 1, /* by which probes name a path */
     PATH_TRANSACTIONS = 32,        /* probes whose acknowledgement still counts */
+    PATH_CALL_TRIES_MAX = 10,      /* after which the wait no longer grows */
     PATH_PACE = 5,                 /* probes of a candidate that does not answer, in one attempt */
 };
 
@@ -53,7 +54,8 @@ enum {
 /* A relayed pair calls again after so long, doubled each time up to the second. */
 #define PATH_RECHECK_FIRST_NS UINT64_C(10000000000)
 #define PATH_RECHECK_LAST_NS UINT64_C(300000000000)
-/* A call that has not been answered is repeated after so long, doubled up to the second. */
+/* A call that has not been answered is repeated after so long, doubled at every other time up to
+   the second: a bad link loses several in a row. */
 #define PATH_CALL_FIRST_NS UINT64_C(250000000)
 #define PATH_CALL_LAST_NS UINT64_C(8000000000)
 /* A direct pair likewise, for the sake of a better path. */
@@ -145,7 +147,7 @@ struct paths {
     uint64_t counter;       /* of the next probe, whatever its path: never twice under one key */
 };
 
-size_t paths_bytes(uint32_t paths);
+size_t paths_bytes(uint32_t count);
 void paths_init(struct paths *paths, void *memory, uint32_t count, struct random_secret *secret);
 
 /* What paths work with. */

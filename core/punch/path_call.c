@@ -97,10 +97,10 @@ static bool set_call(struct paths *paths, const struct path_tools *t, struct pat
                      const uint8_t nonce[static PUNCH_NONCE_SIZE],
                      const uint8_t salt[static PUNCH_SALT_SIZE])
 {
-    for (uint8_t i = 0; i < PATH_CALLS; i++)
+    for (unsigned i = 0; i < PATH_CALLS; i++)
         if (path->calls[i].mine != 0 &&
             memcmp(path->calls[i].nonce, nonce, PUNCH_NONCE_SIZE) == 0) {
-            path->newest = i;
+            path->newest = (uint8_t)i;
             return true;
         }
     const struct crypto *crypto = t->tools.cx->crypto;
@@ -176,12 +176,14 @@ void path_call(struct paths *paths, const struct path_tools *t, struct path *pat
     path->call_next_ns = UINT64_MAX;
     if (home == NULL)
         return; /* when there is one, path_call_all() is called */
-    uint64_t wait_ns = PATH_CALL_FIRST_NS << path->call_tries;
+    uint64_t wait_ns = PATH_CALL_FIRST_NS << path->call_tries / 2;
     path->call_next_ns = now_ns + (wait_ns < PATH_CALL_LAST_NS ? wait_ns : PATH_CALL_LAST_NS);
-    if (path->call_tries < 5)
+    if (path->call_tries < PATH_CALL_TRIES_MAX)
         path->call_tries++;
     uint8_t server = t->client->home;
-    if (!path->calling) {
+    if (path->calling) {
+        client_ask_home(t->client, &t->tools); /* perhaps it is not there any more */
+    } else {
         path->calling = true;
         random_secret_bytes(t->tools.cx->secret, path->calling_nonce, PUNCH_NONCE_SIZE);
         set_calling_index(paths, path, call_index(t->tools.cx->crypto, path->calling_nonce));
@@ -232,6 +234,8 @@ void path_call_all(struct paths *paths, const struct path_tools *t)
         struct path *path = pool_slot(&paths->pool, i, &handle);
         if (path == NULL || (!path->wanted && !path->known))
             continue;
+        if (path->server != t->client->home)
+            path->call_ns = 0; /* another home: the one before may not have heard the last call */
         path_call_anew(paths, t, path);
         path_settle(t, path);
     }

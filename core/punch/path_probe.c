@@ -9,7 +9,8 @@
 enum {
     REPLAY_WINDOW = 64,
     PATH_LEARNED_MAX = 16,    /* addresses in one attempt */
-    RELAY_UNANSWERED_MAX = 5, /* probes through the relay after which it is dead */
+    RELAY_UNANSWERED_MAX = 5, /* probes through a silent relay after which it is dead, */
+    RELAY_IDLE_MAX = 16,      /* and as many while nobody waits for data */
 };
 
 #define RELAY_RETRY_NS UINT64_C(500000000)
@@ -236,17 +237,26 @@ static void watch(struct paths *paths, const struct path_tools *t, struct path *
     }
 }
 
+/*
+ * Who hears nothing at all calls anew, and that helps both; so one direction is enough to keep a
+ * relay, and a bad link does not cost the path.
+ */
+void path_relay_speaks(struct path *path)
+{
+    path->remotes[PATH_RELAY].unanswered = 0;
+}
+
 void path_probe_work(struct paths *paths, const struct path_tools *t, struct path *path)
 {
     uint64_t now_ns = t->tools.cx->now_ns;
     struct path_remote *relay = &path->remotes[PATH_RELAY];
-    for (uint8_t i = 0; i <= PATH_RELAY; i++) {
-        if (i == path->remote_count)
-            i = PATH_RELAY;
+    for (unsigned k = 0; k <= path->remote_count; k++) {
+        uint8_t i = k < path->remote_count ? (uint8_t)k : PATH_RELAY;
         struct path_remote *remote = &path->remotes[i];
         if (remote->next_ns > now_ns)
             continue;
-        if (i == PATH_RELAY && relay->unanswered >= RELAY_UNANSWERED_MAX) {
+        if (i == PATH_RELAY &&
+            relay->unanswered >= (in_use(path, now_ns) ? RELAY_UNANSWERED_MAX : RELAY_IDLE_MAX)) {
             /* The channel is gone, or the peer is: a call makes it anew where it can. */
             relay->unanswered = 0;
             relay->waiting_ns = 0;
@@ -255,6 +265,9 @@ void path_probe_work(struct paths *paths, const struct path_tools *t, struct pat
             path_call_anew(paths, t, path);
             continue;
         }
+        /* Whose relay is silent has perhaps no home any more. */
+        if (i == PATH_RELAY && relay->waiting_ns != 0)
+            client_ask_home(t->client, &t->tools);
         send_probe(paths, t, path, i, true);
         if (i < PATH_RELAY && i != path->chosen)
             remote->paced++;
@@ -347,6 +360,8 @@ static uint8_t heard_from(struct paths *paths, const struct path_tools *t, struc
     struct path_remote *remote = &path->remotes[index];
     *fresh = !remote->heard;
     remote->heard = true;
+    if (index == PATH_RELAY)
+        path_relay_speaks(path);
     if (!*fresh || index == PATH_RELAY)
         return index;
     if (remote->kind == 0) {

@@ -52,6 +52,8 @@ void path_set_channel(struct paths *paths, struct path *path, uint8_t server, ui
 void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_ns);
 /* Sends every probe that is due, and finds out what is in doubt or dead. */
 void path_probe_work(struct paths *paths, const struct path_tools *t, struct path *path);
+/* Something has come through the relay. */
+void path_relay_speaks(struct path *path);
 /* The next time at which that has something to do. */
 uint64_t path_probe_due(const struct path *path);
 /* When the chosen remote is to be probed again. */

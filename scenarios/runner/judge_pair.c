@@ -32,8 +32,12 @@ struct tracker {
     bool belied;
     uint8_t path[2]; /* as each end says */
     uint8_t reason[2];
-    uint64_t direct_ns; /* since when both say that it is direct */
+    uint64_t direct_ns;  /* since when both say that it is direct */
+    uint64_t relayed_ns; /* when the last datagram was sent that a relay was asked to carry */
 };
+
+/* A relay that has been left alone for so long, while data arrived, is no longer in the way. */
+#define LEFT_ALONE_NS UINT64_C(1000000000)
 
 const char *judge_path_name(uint8_t path)
 {
@@ -103,9 +107,16 @@ static bool track(struct tracker *tracker, const struct run_event *event, struct
             tracker->direct_ns = event->at_ns;
         break;
     case RUN_RELAYED:
+        if (event->sent_ns > tracker->relayed_ns)
+            tracker->relayed_ns = event->sent_ns;
         if (!was_direct || event->sent_ns <= tracker->direct_ns)
             return false;
         tracker->belied = true;
+        break;
+    case RUN_ARRIVED:
+        if (!tracker->belied || event->sent_ns <= tracker->relayed_ns + LEFT_ALONE_NS)
+            return false;
+        tracker->belied = false;
         break;
     default:
         return false;

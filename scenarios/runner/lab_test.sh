@@ -49,6 +49,7 @@ check "a script that is not there" 2 'none.lua: cannot be read: No such file' "$
 check "an unknown command" 2 'unknown command "rnu": did you mean "run"\?' "$lab" rnu
 check "an unknown option" 2 'unknown option "--sed": did you mean "--seed"\?' "$lab" run --sed 1 "$tmp/right.lua"
 check "an option without its value" 2 '--seed needs a N' "$lab" run "$tmp/right.lua" --seed
+check "seeds that are no number" 2 '"x1" is not a number' "$lab" run "$tmp/right.lua" --seeds x1
 check "a seed that is no number" 2 '"x1" is not a number' "$lab" run "$tmp/right.lua" --seed x1
 check "an unknown network" 2 'unknown network "smi": did you mean "sim"\?' "$lab" run "$tmp/right.lua" --on smi
 check "no command" 2 'no command' "$lab"

@@ -180,6 +180,14 @@ static const struct {
      "x.lua:3: size of talk: 23 is out of range: 24 to 1452"},
     {MESH "at '1s' { talk('alice', 'bob', { every = '2s', lasts = '1s' }) }",
      "x.lua:3: talk: that would be 0 datagrams, not 1 to 10000000"},
+    {MESH "at '1s' { sever('alice', 'bbo') }",
+     "x.lua:3: sever: unknown place \"bbo\": did you mean \"bob\"?"},
+    {MESH "at '1s' { mend('alice', 'alice') }",
+     "x.lua:3: mend: the internet is not between \"alice\" and \"alice\""},
+    {MESH "router 'r' client 'c' { behind = 'r' } at '1s' { sever('c', 'r') }",
+     "x.lua:3: sever: the internet is not between \"c\" and \"r\""},
+    {MESH "at '1s' { sever('alice', 's1', {}) }",
+     "x.lua:3: sever takes two names and nothing else"},
     {MESH "at '1s' { unplug('alice', { way = 'up' }) }",
      "x.lua:3: unknown field \"way\" of unplug"},
     {MESH "at '1s' { plug('alice', { interface = 'lte' }) }",
@@ -393,7 +401,7 @@ static void test_mesh(void **state)
         "client 'a' { home = 's2', reserve = 's1', behind = { 'internet' } } client 'b'\n"
         "at '1s' { connect('a', 'b') }\n"
         "at '2s' { send('a', 'b', { every = '20ms', lasts = '1s', size = 200 }) }\n"
-        "at '3s' { talk('b', 'a', { count = 7 }), unplug 'a' }\n"
+        "at '3s' { talk('b', 'a', { count = 7 }), unplug 'a', sever('s1', 'b'), mend('b', 's1') }\n"
         "expect { finally, verdict('a', 'b', { bounds = false }) }\n"
         "expect { within = '1s', relayed('b', 'a', 'udp-blocked') }\n"
         "expect { always, data('a', 'b') } expect { always, data('a', 'b', { gap = '2s' }) }\n"
@@ -424,6 +432,12 @@ static void test_mesh(void **state)
     assert_int_equal(actions[2].count, 7);
     assert_int_equal(actions[2].size, 100);
     assert_int_equal(actions[3].kind, PLAN_UNPLUG);
+    assert_int_equal(actions[4].kind, PLAN_SEVER);
+    assert_int_equal(actions[4].place, 0);
+    assert_int_equal(actions[4].peer, 3);
+    assert_int_equal(actions[5].kind, PLAN_MEND);
+    assert_int_equal(actions[5].place, 3);
+    assert_int_equal(actions[5].peer, 0);
     const struct plan_expect *expects = one->expects;
     assert_int_equal(expects[0].kind, PLAN_VERDICT);
     assert_true(expects[0].no_bounds);

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "core/base/check.h"
-#include "crypto/crypto.h"
 #include "scenarios/runner/event_text.h"
+#include "scenarios/runner/memo.h"
 #include "scenarios/runner/stage.h"
 #include "sim/firewall.h"
 #include "sim/nat_preset.h"
@@ -139,6 +139,7 @@ static void schedule(struct stage *stage, struct plan_interface (*links)[PLAN_IN
         [PLAN_SUSPEND] = NET_FAULT_SUSPEND,       [PLAN_RESUME] = NET_FAULT_RESUME,
         [PLAN_CRASH] = NET_FAULT_CRASH,           [PLAN_RESTART] = NET_FAULT_RESTART,
         [PLAN_UNPLUG] = NET_FAULT_INTERFACE_DOWN, [PLAN_PLUG] = NET_FAULT_INTERFACE_UP,
+        [PLAN_SEVER] = NET_FAULT_SEVER,           [PLAN_MEND] = NET_FAULT_MEND,
     };
     static const uint32_t ways[] = {
         [PLAN_WAY_BOTH] = NET_WAY_BOTH, [PLAN_WAY_UP] = NET_WAY_UP, [PLAN_WAY_DOWN] = NET_WAY_DOWN};
@@ -162,7 +163,8 @@ static void schedule(struct stage *stage, struct plan_interface (*links)[PLAN_IN
     struct net_fault fault = {.kind = faults[action->kind],
                               .place = stage->places[action->place],
                               .interface = action->interface,
-                              .way = ways[action->way]};
+                              .way = ways[action->way],
+                              .peer = stage->places[action->peer]};
     net_schedule_fault(stage->net, action->at_ns, &fault);
 }
 
@@ -285,6 +287,18 @@ static bool may_end_early(const struct plan_scenario *scenario, uint64_t *last_n
     return may;
 }
 
+/*
+ * No run of a scenario needs more events than this. A hundred for each datagram that the script
+ * sends is several times what a relayed one costs.
+ */
+static uint64_t events_max(const struct plan_scenario *scenario)
+{
+    uint64_t most = RUN_EVENTS_MAX;
+    for (uint32_t i = 0; i < scenario->action_count; i++)
+        most += 100 * (uint64_t)scenario->actions[i].count;
+    return most;
+}
+
 /* A mesh never falls silent; it runs on until its paths have been the same for a while. */
 static void play(const struct stage *stage)
 {
@@ -296,7 +310,8 @@ static void play(const struct stage *stage)
     }
     bool over = false;
     uint64_t now_ns = last_ns < end_ns ? last_ns : end_ns;
-    for (net_run_until(stage->net, now_ns); now_ns < end_ns && !over;) {
+    for (net_run_until(stage->net, now_ns);
+         now_ns < end_ns && !over && !net_is_spent(stage->net);) {
         now_ns = end_ns - now_ns < step_ns ? end_ns : now_ns + step_ns;
         net_run_until(stage->net, now_ns);
         over = now_ns - stage->changed_ns >= still_ns && stage_is_settled(stage);
@@ -308,9 +323,11 @@ bool run_on_sim(const struct run_request *request, struct run *run,
 {
     struct stage stage = {.request = request, .scenario = request->scenario, .run = run};
     struct net_config config = {
-        .crypto = &crypto_real,
+        .crypto = memo_crypto(),
         .digesting = true,
         .tracing = request->trace != NULL && request->detail == RUN_DETAIL_HOPS,
+        .events_max =
+            request->events_max != 0 ? request->events_max : events_max(request->scenario),
         .observe = observe,
         .context = &stage,
     };
@@ -329,6 +346,7 @@ bool run_on_sim(const struct run_request *request, struct run *run,
         run->end_ns = net_now(stage.net);
         run->packets = net_counts(stage.net)->sent;
         run->events = net_events(stage.net);
+        run->stormed = net_is_spent(stage.net);
     }
     done = close_tapes(&stage, error) && done;
     net_free(stage.net);

@@ -129,6 +129,7 @@ void stage_set_up_mesh(struct stage *stage)
     const struct plan_scenario *scenario = stage->scenario;
     uint32_t count = scenario->place_count;
     const char *issuer = NULL;
+    stage->lossy = plan_is_lossy(scenario);
     stage->keys = calloc(count + 1, sizeof *stage->keys);
     stage->homes = calloc(count + 1, sizeof *stage->homes);
     stage->mapped = calloc(count + 1, sizeof *stage->mapped);
@@ -267,11 +268,12 @@ static uint32_t place_of(const struct stage *stage, const uint8_t *key)
 
 static uint32_t server_at(const struct stage *stage, const struct addr *address)
 {
-    for (uint32_t i = 0; i < stage->scenario->place_count; i++) {
+    /* A client that has lost its home says so without an address. */
+    for (uint32_t i = 0; address->family != ADDR_NONE && i < stage->scenario->place_count; i++) {
         if (stage->scenario->places[i].kind != PLAN_SERVER)
             continue;
         struct addr own = net_address(stage->net, stage->places[i], address->family, 0);
-        if (address->family != ADDR_NONE && addr_equal_ip(&own, address))
+        if (addr_equal_ip(&own, address))
             return i;
     }
     return PLAN_INTERNET;
@@ -315,7 +317,36 @@ static void observe_output(struct stage *stage, const struct net_event *event)
     run_add_event(stage->run, &seen);
 }
 
-/* A datagram that a server was asked to relay. */
+/* The sending of a datagram, a short while ago. */
+static struct run_event *sending_of(const struct stage *stage, const struct numbered *numbered)
+{
+    for (uint32_t i = stage->run->event_count; i > 0; i--) {
+        struct run_event *event = &stage->run->events_seen[i - 1];
+        if (event->kind == RUN_SENT && event->number == numbered->number)
+            return event;
+        if (event->at_ns < numbered->sent_ns)
+            break;
+    }
+    return NULL;
+}
+
+/* A datagram that a client sent as it is. */
+static void observe_sent(struct stage *stage, const struct net_event *event)
+{
+    const struct packet *packet = event->packet;
+    struct numbered numbered;
+    const uint8_t *bytes = packet->protocol == PACKET_UDP ? packet_data(packet) : NULL;
+    if (bytes == NULL || !read_numbered(stage, bytes, packet->data, &numbered))
+        return;
+    struct run_event *sending = sending_of(stage, &numbered);
+    if (sending != NULL)
+        sending->direct = true;
+}
+
+/*
+ * A datagram that a server was asked to relay. Where links lose packets a path is often in doubt,
+ * and then data goes both ways for a while; what was sent directly too is no word against it.
+ */
 static void observe_relayed(struct stage *stage, const struct net_event *event)
 {
     const struct packet *packet = event->packet;
@@ -329,6 +360,9 @@ static void observe_relayed(struct stage *stage, const struct net_event *event)
     if (bytes == NULL || !frame_is_ours(bytes, packet->data) ||
         frame_decode(&frame, bytes, packet->data) != FRAME_OK || frame.type != FRAME_DATA ||
         !read_numbered(stage, frame.body.bytes, frame.body.size, &numbered))
+        return;
+    const struct run_event *sending = stage->lossy ? sending_of(stage, &numbered) : NULL;
+    if (sending != NULL && sending->direct)
         return;
     run_add_event(stage->run, &(struct run_event){.at_ns = event->now_ns,
                                                   .sent_ns = numbered.sent_ns,
@@ -364,6 +398,8 @@ void stage_observe(struct stage *stage, const struct net_event *event)
     stage->observed++;
     if (event->kind == NET_OUTPUT)
         observe_output(stage, event);
+    else if (event->kind == NET_SENT && stage->lossy)
+        observe_sent(stage, event);
     else if (event->kind == NET_DELIVERED)
         observe_relayed(stage, event);
     else if (event->kind == NET_FORWARDED || event->kind == NET_DROPPED)

@@ -27,7 +27,7 @@ static const struct command {
      "Equal plans have equal hashes, on every machine and in every process.\n"},
 };
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_SEED };
+enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER };
 
 static const struct option {
     const char *name;
@@ -38,8 +38,10 @@ static const struct option {
 } run_options[] = {
     {"--on", "NETWORK", OPTION_TEXT, offsetof(struct options, network),
      "the network; sim unless said otherwise"},
-    {"--seed", "N", OPTION_SEED, offsetof(struct options, seed),
+    {"--seed", "N", OPTION_NUMBER, offsetof(struct options, seed),
      "the first seed of every scenario; 1"},
+    {"--seeds", "N", OPTION_NUMBER, offsetof(struct options, seeds),
+     "no more than N seeds of any scenario; 0: as many as it asks for"},
     {"--only", "TEXT", OPTION_TEXT, offsetof(struct options, only),
      "only scenarios with this in their title"},
     {"--summary", NULL, OPTION_FLAG, offsetof(struct options, summary),
@@ -126,6 +128,7 @@ static bool set_option(struct options *options, const struct option *option, con
     char *at = (char *)options + option->offset;
     char *end;
     bool flag = true;
+    uint64_t number;
     switch (option->kind) {
     case OPTION_FLAG:
         memcpy(at, &flag, sizeof flag);
@@ -134,9 +137,10 @@ static bool set_option(struct options *options, const struct option *option, con
         memcpy(at, &value, sizeof value);
         return true;
     default:
-        check(option->kind == OPTION_SEED && value != NULL);
+        check(option->kind == OPTION_NUMBER && value != NULL);
         errno = 0;
-        options->seed = strtoull(value, &end, 10);
+        number = strtoull(value, &end, 10);
+        memcpy(at, &number, sizeof number);
         if (errno == 0 && value[0] >= '0' && value[0] <= '9' && *end == 0)
             return true;
         fprintf(stderr, "warren-lab: %s: \"%s\" is not a number\n", option->name, value);

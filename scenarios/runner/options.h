@@ -23,7 +23,8 @@ struct options {
     enum options_command command;
     enum options_command help_for; /* OPTIONS_HELP: the command, or OPTIONS_HELP for all */
     const char *network;
-    uint64_t seed; /* of the first run */
+    uint64_t seed;  /* of the first run */
+    uint64_t seeds; /* of each scenario at most; 0: as many as it asks for */
     const char *json;
     const char *pcap_dir;
     const char *trace;

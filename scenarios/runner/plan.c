@@ -118,6 +118,8 @@ const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS] = {
                       false, true},
     [PLAN_SEND] = {"send", "a client sends numbered datagrams to another one", false, true},
     [PLAN_TALK] = {"talk", "two clients send each other numbered datagrams", false, true},
+    [PLAN_SEVER] = {"sever", "the internet loses its routes between two places", true, true},
+    [PLAN_MEND] = {"mend", "it has them again", true, true},
 };
 
 const struct field *plan_place_fields(enum plan_place_kind kind)

@@ -111,6 +111,8 @@ enum plan_action_kind {
     PLAN_CONNECT, /* a client asks for a path to another, and sends one datagram */
     PLAN_SEND,    /* a client sends numbered datagrams to another */
     PLAN_TALK,    /* both do */
+    PLAN_SEVER,   /* the internet loses its routes between two places */
+    PLAN_MEND,
     PLAN_ACTION_KINDS
 };
 
@@ -127,7 +129,7 @@ struct plan_action {
     uint32_t place;
     uint32_t line;      /* in the script; not part of the hash */
     uint32_t interface; /* PLAN_LINK, _DOWN, _UP, _PLUG, _UNPLUG: counted from 0 */
-    uint32_t peer;      /* PLAN_CONNECT, PLAN_SEND, PLAN_TALK: the other client */
+    uint32_t peer;      /* PLAN_CONNECT, _SEND, _TALK: the other client; PLAN_SEVER, _MEND: place */
     uint32_t count;     /* PLAN_SEND, PLAN_TALK: datagrams each way */
     uint32_t size;      /* likewise: bytes of each */
     uint64_t every_ns;  /* likewise */

@@ -15,6 +15,9 @@
 
 enum { RUN_ERROR_SIZE = 512, RUN_PATH_SIZE = 512 };
 
+/* Events that a run may have, whatever its script sends. */
+enum { RUN_EVENTS_MAX = 10000000 };
+
 /* How much a text trace shows. */
 enum run_detail {
     RUN_DETAIL_ENDS, /* where each packet ended, what was commanded and found, and faults */
@@ -28,6 +31,7 @@ struct run_request {
     const char *pcap_dir; /* NULL: no captures; it exists */
     const char *tape_dir; /* NULL: no tapes; it exists */
     FILE *trace;          /* NULL: no trace */
+    uint64_t events_max; /* a run with more is a storm, and is stopped; 0: as many as it may need */
     enum run_detail detail;
 };
 
@@ -57,6 +61,7 @@ struct run_event {
     uint8_t kind;    /* enum run_event_kind */
     uint8_t path;    /* RUN_PATH: enum node_path */
     uint8_t reason;  /* RUN_PATH: enum reason */
+    bool direct;     /* RUN_SENT: it was sent to where no server is, too */
 };
 
 /* A connect that happened, and the order of packets that its verdict may rest on. */
@@ -78,6 +83,7 @@ struct run {
     uint64_t end_ns;
     uint64_t packets; /* that hosts sent */
     uint64_t events;
+    bool stormed; /* it was stopped, since it had more events than it may need */
 };
 
 void run_add_finding(struct run *run, const struct run_finding *finding);

@@ -25,6 +25,7 @@
 #define FAILED_DIR "build/failed"
 
 enum { SENTENCE_SIZE = 512, LABEL_SIZE = 160, LAST_EVENTS = 20, EVENT_SIZE = 256, RERUNS_MAX = 25 };
+enum { STORM_EXPLAINED = 200000 }; /* events of a storm that are captured */
 
 /* What is drawn under the verdicts of a script. */
 struct pictures {
@@ -62,6 +63,9 @@ struct course {
     bool *right;        /* by place: what the client found is what is expected of it */
     uint32_t different; /* runs that gave another digest when they were made again */
     uint64_t different_seed;
+    uint32_t storms; /* runs that did not end by themselves */
+    uint64_t storm_seed;
+    uint64_t storm_ns; /* how far the first of them came */
 };
 
 static const char *sentence(const struct plan_scenario *scenario, const struct plan_expect *expect,
@@ -141,7 +145,10 @@ static void quote_end(struct session *session, const char *path)
     }
 }
 
-/* Makes a failed run again, this time with captures and a trace of everything. */
+/*
+ * Makes a failed run again, this time with captures and a trace of everything, though of a storm
+ * only of its begin.
+ */
 static void explain(struct session *session, const struct course *course, uint64_t seed)
 {
     char folder[RUN_PATH_SIZE], path[RUN_PATH_SIZE + 16], error[RUN_ERROR_SIZE];
@@ -164,6 +171,7 @@ static void explain(struct session *session, const struct course *course, uint64
                                         .label = "run",
                                         .pcap_dir = folder,
                                         .trace = trace,
+                                        .events_max = course->storms > 0 ? STORM_EXPLAINED : 0,
                                         .detail = RUN_DETAIL_HOPS};
     bool ran = session->network->run(&request, &run, error);
     fclose(trace);
@@ -251,6 +259,10 @@ static bool run_once(struct session *session, struct course *course, uint32_t in
     if (session->digests != NULL)
         fprintf(session->digests, "%s\t%" PRIu32 "\t%" PRIu64 "\t%016" PRIx64 "\n", session->script,
                 course->number, seed, run.digest);
+    if (run.stormed && course->storms++ == 0) {
+        course->storm_seed = seed;
+        course->storm_ns = run.end_ns;
+    }
     judge(course, &run, seed);
     table_add(&pictures->table, course->scenario, &run, course->right);
     sum_up(session, course->scenario, &run, seed, &pictures->matrix);
@@ -262,6 +274,28 @@ static bool run_once(struct session *session, struct course *course, uint32_t in
 static bool is_enough(uint32_t right, uint32_t runs, uint32_t share_ppm)
 {
     return (uint64_t)right * RANDOM_PPM >= (uint64_t)runs * share_ppm;
+}
+
+/* A storm fails its scenario, whatever that expects. */
+static void report_storm(struct session *session, const struct course *course)
+{
+    char happened[JUDGE_TEXT_SIZE], time[FIELD_TEXT_SIZE];
+    snprintf(happened, sizeof happened, "it had more than it may need by %s: a storm",
+             field_render_duration(course->storm_ns / 1000 * 1000, time));
+    struct report_verdict verdict = {
+        .script = session->script,
+        .network = session->network->name,
+        .scenario = course->scenario,
+        .what = "a run ends before it has had too many events",
+        .runs = course->scenario->seeds,
+        .right = course->scenario->seeds - course->storms,
+        .seed = course->storm_seed,
+        .wanted = "",
+        .happened = happened,
+    };
+    report_verdict(&session->report, &verdict);
+    if (course->scenario->expect_count == 0)
+        explain(session, course, course->storm_seed);
 }
 
 static void report_course(struct session *session, const struct course *course)
@@ -295,6 +329,8 @@ static void report_course(struct session *session, const struct course *course)
             explained = tally->seed;
         }
     }
+    if (course->storms > 0)
+        report_storm(session, course);
     if (!session->options->twice)
         return;
     struct report_verdict verdict = {
@@ -367,9 +403,13 @@ static bool run_script(struct session *session, const char *path, const struct p
     char *end = strrchr(session->stem, '.');
     if (end != NULL && end != session->stem)
         *end = 0;
-    for (uint32_t i = 0; ran && i < plan->scenario_count; i++)
-        if (only == NULL || strstr(plan->scenarios[i].title, only) != NULL)
-            ran = run_scenario(session, &plan->scenarios[i], i + 1, &pictures);
+    for (uint32_t i = 0; ran && i < plan->scenario_count; i++) {
+        struct plan_scenario scenario = plan->scenarios[i];
+        if (session->options->seeds > 0 && session->options->seeds < scenario.seeds)
+            scenario.seeds = (uint32_t)session->options->seeds;
+        if (only == NULL || strstr(scenario.title, only) != NULL)
+            ran = run_scenario(session, &scenario, i + 1, &pictures);
+    }
     FILE *out = session->report.out;
     if (ran) {
         table_print(out, &pictures.table, path, session->report.colour);

@@ -40,6 +40,7 @@ struct stage {
     uint32_t *clients;  /* of the scenario, by the net's; PLAN_INTERNET for others */
     struct reel *reels; /* by the scenario's places */
     /* Of a mesh. */
+    bool lossy;           /* plan_is_lossy() */
     const uint8_t **keys; /* by the scenario's places; NULL for routers */
     uint32_t *homes;      /* likewise, of clients: the server; PLAN_INTERNET: none */
     struct addr *mapped;  /* likewise: where the home sees the client */

@@ -212,6 +212,27 @@ static void read_peer(lua_State *lua, const struct plan_scenario *scenario,
     read_sends(lua, 3, action);
 }
 
+/* The place right behind the internet that this one is, or is behind. */
+static uint32_t side_of(const struct plan_scenario *scenario, uint32_t place)
+{
+    while (scenario->places[place].interfaces[0].behind != PLAN_INTERNET)
+        place = scenario->places[place].interfaces[0].behind;
+    return place;
+}
+
+/* What follows the first name in sever and mend. */
+static void read_severed(lua_State *lua, const struct plan_scenario *scenario,
+                         struct plan_action *action)
+{
+    const char *word = plan_action_words[action->kind].name;
+    action->peer = words_place(lua, 2, scenario, ROUTERS | HOSTS, word);
+    if (side_of(scenario, action->peer) == side_of(scenario, action->place))
+        sandbox_fail(lua, "%s: the internet is not between \"%s\" and \"%s\"", word,
+                     scenario->places[action->place].name, scenario->places[action->peer].name);
+    if (!lua_isnil(lua, 3))
+        sandbox_fail(lua, "%s takes two names and nothing else", word);
+}
+
 static void read_rest(lua_State *lua, const struct plan_scenario *scenario,
                       struct plan_action *action)
 {
@@ -232,6 +253,10 @@ static void read_rest(lua_State *lua, const struct plan_scenario *scenario,
     case PLAN_SEND:
     case PLAN_TALK:
         read_peer(lua, scenario, action);
+        return;
+    case PLAN_SEVER:
+    case PLAN_MEND:
+        read_severed(lua, scenario, action);
         return;
     default:
         if (!lua_isnil(lua, 2))
