@@ -122,6 +122,7 @@ struct node *node_init(void *memory, size_t size, const struct node_limits *limi
     random_secret_init(&node->secret, seed);
     timers_init(&node->timers, block + layout.timers, timers_of(limits));
     outbox_init(&node->outbox, block + layout.outbox, limits->outputs, limits->output_bytes);
+    outbox_keep(&node->outbox, NODE_OUTPUTS_KEPT);
     pool_init(&node->probes, block + layout.probes, limits->stun_probes, sizeof(struct probe));
     stun_client_init(&node->client, block + layout.client, limits->stun_transactions,
                      random_hash_key(&node->secret));
@@ -568,7 +569,8 @@ static void input_network(struct node *node, const struct context *cx,
     bool valid = network->count <= NODE_ADDRESSES && node->self.ready && !node->self.server &&
                  (network->count == 0 || network->traffic_port != 0);
     for (uint32_t i = 0; valid && i < network->count; i++)
-        valid = addr_is_unicast(&network->addresses[i]) && network->addresses[i].port == 0;
+        valid = addr_is_unicast(&network->addresses[i]) && network->addresses[i].port == 0 &&
+                !addr_is_mapped_v4(&network->addresses[i]);
     if (!valid) {
         command_invalid(cx, NODE_IN_NETWORK);
         return;
@@ -594,9 +596,11 @@ static void input_carry(struct node *node, const struct context *cx,
 static void input_connect(struct node *node, const struct context *cx,
                           const struct node_in_connect *connect)
 {
+    static const uint8_t nobody[IDENTITY_SIZE];
     struct path_tools tools = path_tools_of(node, cx);
     if (!node->self.ready || node->self.server ||
-        memcmp(connect->peer, node->self.identity, sizeof connect->peer) == 0)
+        memcmp(connect->peer, node->self.identity, sizeof connect->peer) == 0 ||
+        memcmp(connect->peer, nobody, sizeof nobody) == 0)
         command_invalid(cx, NODE_IN_CONNECT);
     else
         path_connect(&node->paths, &tools, connect->peer);

@@ -103,8 +103,9 @@ static void test_full_outbox(void **state)
     in.datagram.segment = 68;
     for (unsigned round = 1; round <= 3; round++) {
         world_input(&world, in);
-        assert_int_equal(answers, round * NODE_OUTPUTS_MIN);
-        assert_int_equal(count(TRACE_OUTPUT_FULL), round * (40 - NODE_OUTPUTS_MIN));
+        assert_int_equal(answers, round * (NODE_OUTPUTS_MIN - NODE_OUTPUTS_KEPT));
+        assert_int_equal(count(TRACE_OUTPUT_FULL),
+                         round * (40 - NODE_OUTPUTS_MIN + NODE_OUTPUTS_KEPT));
     }
 }
 

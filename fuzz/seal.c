@@ -172,7 +172,7 @@ static void open_session(unsigned which, unsigned peer)
 {
     struct end *end = &s.ends[which];
     struct context cx = context_of(end);
-    const struct seal_route route = {.socket = NODE_SOCKET_TRAFFIC, .remote = addr_of(peer)};
+    const struct seal_route route = {.socket = NODE_SOCKET_PUNCH, .remote = addr_of(peer)};
     struct seal_session *session = seal_open(&end->seal, &cx, key_of(peer), route, 2);
     check(session == NULL || (session->initiator && session->saying));
     check(which != peer || session == NULL); /* the null secret with oneself is of small order */

@@ -517,9 +517,13 @@ static inline void rogue_probe(struct rogue *r, const struct addr *source, const
         .flags = PUNCH_PROBE_WANTS_ANSWER, .transaction = draw(), .ack_count = count};
     uint8_t body[PUNCH_PROBE_SIZE_MAX], bytes[FRAME_PROBE_SIZE + PUNCH_PROBE_SIZE_MAX];
     uint8_t nonce[CRYPTO_AEAD_NONCE_SIZE];
-    if (count > 0)
-        memcpy(probe.acks, acks, count * sizeof *acks);
+    for (uint8_t i = 0; i < count; i++)
+        probe.acks[i] = acks[i] == 0 ? 1 : acks[i];
     size_t size = punch_probe_encode(&probe, body, sizeof body);
+    /* No encoder writes the 0 that stands for no probe. */
+    for (size_t i = 0; i < count; i++)
+        if (acks[i] == 0)
+            memset(body + size - 8 * (count - i), 0, 8);
     struct frame frame = {.type = FRAME_PROBE,
                           .receiver = r->call.theirs,
                           .counter = r->counter++,

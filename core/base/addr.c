@@ -68,3 +68,9 @@ bool addr_is_unicast(const struct addr *addr)
         return false;
     }
 }
+
+bool addr_is_mapped_v4(const struct addr *addr)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    return addr->family == ADDR_V6 && memcmp(addr->ip, mapped, sizeof mapped) == 0;
+}

@@ -3,6 +3,9 @@
 
 #include "core/base/check.h"
 
+/* Buckets of a strict table that are looked at for one to forget. */
+enum { STRICT_STEPS = 16 };
+
 /* What one prefix may still get. */
 struct budget_bucket {
     struct addr prefix;
@@ -45,9 +48,41 @@ static struct budget_bucket *bucket_of(struct budget *budget, const struct addr 
     return bucket;
 }
 
+/* Gives back the tokens that time has made. */
+static void bucket_fill(const struct budget *budget, struct budget_bucket *bucket, uint64_t now_ns)
+{
+    check(now_ns >= bucket->filled_ns && bucket->tokens <= budget->rate.burst);
+    uint64_t fills = (now_ns - bucket->filled_ns) / budget->rate.token_ns;
+    if (fills >= budget->rate.burst - bucket->tokens) {
+        bucket->tokens = budget->rate.burst;
+        bucket->filled_ns = now_ns;
+    } else {
+        bucket->tokens += (uint32_t)fills;
+        bucket->filled_ns += fills * budget->rate.token_ns;
+    }
+}
+
+/* The next bucket that may be forgotten; NULL: none is found. */
+static struct budget_bucket *bucket_to_forget(struct budget *budget, uint64_t now_ns,
+                                              struct handle *handle)
+{
+    for (unsigned i = 0; i < STRICT_STEPS; i++) {
+        uint32_t victim = budget->next_to_forget;
+        budget->next_to_forget = (victim + 1) % budget->buckets.capacity;
+        struct budget_bucket *bucket = pool_slot(&budget->buckets, victim, handle);
+        check(bucket != NULL);
+        if (!budget->rate.strict)
+            return bucket;
+        bucket_fill(budget, bucket, now_ns);
+        if (bucket->tokens == budget->rate.burst)
+            return bucket;
+    }
+    return NULL;
+}
+
 /*
- * When the table is full, it goes round. A prefix that is forgotten gets a new burst, which bounds
- * what a flood of prefixes can win.
+ * When the table is full, it goes round. Unless it is strict, a prefix that is forgotten gets a new
+ * burst, which bounds what a flood of prefixes can win. NULL: a strict one has no room.
  */
 static struct budget_bucket *bucket_new(struct budget *budget, uint64_t now_ns,
                                         const struct addr *prefix, struct addr *forgot)
@@ -55,10 +90,9 @@ static struct budget_bucket *bucket_new(struct budget *budget, uint64_t now_ns,
     struct handle handle;
     struct budget_bucket *bucket = pool_take(&budget->buckets, &handle);
     if (bucket == NULL) {
-        uint32_t victim = budget->next_to_forget;
-        budget->next_to_forget = (victim + 1) % budget->buckets.capacity;
-        bucket = pool_slot(&budget->buckets, victim, &handle);
-        check(bucket != NULL);
+        bucket = bucket_to_forget(budget, now_ns, &handle);
+        if (bucket == NULL)
+            return NULL;
         *forgot = bucket->prefix;
         bool known = map_remove(&budget->by_prefix, &bucket->prefix);
         check(known);
@@ -76,6 +110,12 @@ static struct budget_bucket *bucket_new(struct budget *budget, uint64_t now_ns,
 bool budget_take(struct budget *budget, uint64_t now_ns, const struct addr *addr,
                  struct addr *forgot)
 {
+    return budget_take_above(budget, now_ns, addr, 0, forgot);
+}
+
+bool budget_take_above(struct budget *budget, uint64_t now_ns, const struct addr *addr,
+                       uint32_t left, struct addr *forgot)
+{
     struct addr prefix = prefix_of(budget, addr);
     struct addr forgotten = {0};
     struct budget_bucket *bucket = bucket_of(budget, &prefix);
@@ -83,17 +123,10 @@ bool budget_take(struct budget *budget, uint64_t now_ns, const struct addr *addr
         bucket = bucket_new(budget, now_ns, &prefix, &forgotten);
     if (forgot != NULL)
         *forgot = forgotten;
-
-    check(now_ns >= bucket->filled_ns && bucket->tokens <= budget->rate.burst);
-    uint64_t fills = (now_ns - bucket->filled_ns) / budget->rate.token_ns;
-    if (fills >= budget->rate.burst - bucket->tokens) {
-        bucket->tokens = budget->rate.burst;
-        bucket->filled_ns = now_ns;
-    } else {
-        bucket->tokens += (uint32_t)fills;
-        bucket->filled_ns += fills * budget->rate.token_ns;
-    }
-    if (bucket->tokens == 0)
+    if (bucket == NULL)
+        return false;
+    bucket_fill(budget, bucket, now_ns);
+    if (bucket->tokens <= left)
         return false;
     bucket->tokens--;
     return true;

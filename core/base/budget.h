@@ -18,6 +18,11 @@ struct budget_rate {
     uint64_t token_ns; /* time in which one comes back */
     uint8_t bits_v4;   /* of the prefix that shares a bucket */
     uint8_t bits_v6;
+    /*
+     * When the table is full only a bucket that is full again is forgotten, and while none is found
+     * a new prefix gets nothing: a flood of prefixes wins nothing for one, but locks others out.
+     */
+    bool strict;
 };
 
 struct budget {
@@ -35,6 +40,9 @@ void budget_init(struct budget *budget, void *memory, uint32_t prefixes, struct 
    prefix whose bucket made room, or ADDR_NONE: it starts with a new burst when it comes again. */
 bool budget_take(struct budget *budget, uint64_t now_ns, const struct addr *addr,
                  struct addr *forgot);
+/* Likewise, but only while more than `left` tokens are there, which are for something better. */
+bool budget_take_above(struct budget *budget, uint64_t now_ns, const struct addr *addr,
+                       uint32_t left, struct addr *forgot);
 /* Fills the address's bucket: it has shown that it wants what is sent. */
 void budget_refill(struct budget *budget, uint64_t now_ns, const struct addr *addr);
 

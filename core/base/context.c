@@ -24,8 +24,10 @@ bool context_send(const struct context *cx, size_t size, struct node_out_send se
     return false;
 }
 
-void context_put(const struct context *cx, const struct node_out *out)
+bool context_put(const struct context *cx, const struct node_out *out)
 {
-    if (!outbox_put(cx->out, out))
-        context_trace(cx, TRACE_OUTPUT_FULL, (struct trace_record){0});
+    if (outbox_put(cx->out, out))
+        return true;
+    context_trace(cx, TRACE_OUTPUT_FULL, (struct trace_record){0});
+    return false;
 }

@@ -33,6 +33,6 @@ void context_trace(const struct context *cx, enum trace_kind kind, struct trace_
  */
 bool context_send(const struct context *cx, size_t size, struct node_out_send send);
 /* Puts out anything else; likewise. */
-void context_put(const struct context *cx, const struct node_out *out);
+bool context_put(const struct context *cx, const struct node_out *out);
 
 #endif

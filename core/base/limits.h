@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 /*
- * A discovery puts out at most its ten requests, its result and the closing of its three sockets at
- * once. With room for those nothing that must not be lost is ever dropped: only datagrams are.
+ * Room for what must not be lost at once (three sockets closed and three opened, a result, a home),
+ * which is kept for it, and for as many datagrams as a discovery sends at once. Datagrams may be
+ * lost, and the news of a path is told with the next input.
  */
-enum { NODE_OUTPUTS_MIN = 16 };
+enum { NODE_OUTPUTS_MIN = 24, NODE_OUTPUTS_KEPT = 8 };
 
 struct node_limits {
     uint32_t outputs;      /* of one input, NODE_OUTPUTS_MIN at least; a datagram more is lost */

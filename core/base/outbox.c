@@ -31,6 +31,12 @@ void outbox_init(struct outbox *outbox, void *memory, uint32_t capacity, uint32_
     };
 }
 
+void outbox_keep(struct outbox *outbox, uint32_t places)
+{
+    check(places < outbox->capacity);
+    outbox->kept = places;
+}
+
 bool outbox_drained(const struct outbox *outbox)
 {
     return outbox->taken == outbox->count;
@@ -56,7 +62,9 @@ bool outbox_take(struct outbox *outbox, struct node_out *out)
 bool outbox_put(struct outbox *outbox, const struct node_out *out)
 {
     check(outbox->count <= outbox->capacity);
-    if (outbox->count == outbox->capacity)
+    bool kept =
+        out->kind != NODE_OUT_SEND && out->kind != NODE_OUT_DELIVER && out->kind != NODE_OUT_PATH;
+    if (outbox->count + (kept ? 0 : outbox->kept) >= outbox->capacity)
         return false;
     outputs_of(outbox)[outbox->count++] = *out;
     return true;

@@ -19,18 +19,20 @@ struct outbox {
     uint32_t count;      /* outputs put in */
     uint32_t taken;      /* outputs taken out */
     uint32_t bytes_used; /* reset, like the counts, by the next input */
-    uint32_t zero;
+    uint32_t kept;       /* places that only what must not be lost may take */
 };
 
 size_t outbox_bytes(uint32_t capacity, uint32_t bytes_capacity);
 void outbox_init(struct outbox *outbox, void *memory, uint32_t capacity, uint32_t bytes_capacity);
+/* So many places are kept from datagrams and from the news of a path, which is told again. */
+void outbox_keep(struct outbox *outbox, uint32_t places);
 
 bool outbox_drained(const struct outbox *outbox);
 /* Forgets everything that was taken out; only when drained. */
 void outbox_reset(struct outbox *outbox);
 bool outbox_take(struct outbox *outbox, struct node_out *out);
 
-/* Adds an output that borrows no bytes; false when it is full. */
+/* Adds an output that the outbox keeps no bytes of; false when it is full. */
 bool outbox_put(struct outbox *outbox, const struct node_out *out);
 /* Where the bytes of the next datagram go, and how many fit: write there, then outbox_send(). */
 uint8_t *outbox_room(struct outbox *outbox, size_t *capacity);

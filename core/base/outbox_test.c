@@ -98,6 +98,23 @@ static void test_full_of_outputs(void **state)
     assert_true(outbox_put(&block.outbox, &out));
 }
 
+/* Places that are kept hold no datagram and no news of a path, but what must not be lost. */
+static void test_kept_places(void **state)
+{
+    (void)state;
+    static struct block block;
+    block_init(&block);
+    outbox_keep(&block.outbox, 2);
+    for (unsigned i = 0; i + 2 < CAPACITY; i++)
+        assert_true(send(&block, 1, 1));
+    assert_false(send(&block, 1, 1));
+    assert_false(outbox_put(&block.outbox, &(struct node_out){.kind = NODE_OUT_PATH}));
+    assert_false(outbox_put(&block.outbox, &(struct node_out){.kind = NODE_OUT_DELIVER}));
+    assert_true(outbox_put(&block.outbox, &(struct node_out){.kind = NODE_OUT_CLOSE}));
+    assert_true(outbox_put(&block.outbox, &(struct node_out){.kind = NODE_OUT_OPEN}));
+    assert_false(outbox_put(&block.outbox, &(struct node_out){.kind = NODE_OUT_OPEN}));
+}
+
 static void test_full_of_bytes(void **state)
 {
     (void)state;
@@ -196,11 +213,9 @@ static void test_broken_contracts_fail_checks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_and_bytes),
-        cmocka_unit_test(test_full_of_outputs),
-        cmocka_unit_test(test_full_of_bytes),
-        cmocka_unit_test(test_bounds_and_copy),
-        cmocka_unit_test(test_broken_contracts_fail_checks),
+        cmocka_unit_test(test_order_and_bytes), cmocka_unit_test(test_full_of_outputs),
+        cmocka_unit_test(test_kept_places),     cmocka_unit_test(test_full_of_bytes),
+        cmocka_unit_test(test_bounds_and_copy), cmocka_unit_test(test_broken_contracts_fail_checks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,11 +95,7 @@ static bool is_zero_key(const uint8_t key[static IDENTITY_SIZE])
 
 static bool address_is_valid(const struct addr *addr)
 {
-    /* ::ffff:0:0/96 spells an IPv4 address a second time (RFC 4291, section 2.5.5.2). */
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (addr->family == ADDR_V6 && memcmp(addr->ip, mapped, sizeof mapped) == 0)
-        return false;
-    return addr_is_unicast(addr);
+    return addr_is_unicast(addr) && !addr_is_mapped_v4(addr);
 }
 
 static enum identity_error certificate_rules(const struct certificate *c)

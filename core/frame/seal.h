@@ -30,17 +30,17 @@ enum {
     SEAL_EVICT_STEPS = 64,                 /* sessions looked at for one to forget, at each HELLO */
     /* A STRANGER names one of the last so many frames that we sent. */
     SEAL_STRANGER_FRAMES = 1024,
-    /*
-     * Diffie-Hellmans for strangers: at once, and in a second. Below half, a cookie is asked for.
-     */
+    /* HELLOs that may cost public-key operations: at once, and in a second. Below half, a cookie is
+       asked for. */
     SEAL_LOAD_BURST = 200,
     SEAL_LOAD_PER_SECOND = 2000,
     /* Replies to addresses that have proven nothing, by prefix. */
     SEAL_UNPROVEN_BURST = 5,
+    SEAL_UNPROVEN_KEPT = 2, /* of them, not for STRANGERs: bytes of nobody bring those about */
     SEAL_UNPROVEN_BITS_V4 = 32,
     SEAL_UNPROVEN_BITS_V6 = 64,
 };
-#define SEAL_UNPROVEN_NS UINT64_C(60000000000) /* until one more may be sent */
+#define SEAL_UNPROVEN_NS UINT64_C(900000000000) /* until one more may be sent */
 #define SEAL_COOKIE_NS UINT64_C(120000000000)  /* a period; the last one's cookies count as well */
 
 /* The initiator makes new keys after this time or this many frames; no set sends more than twice
@@ -50,6 +50,9 @@ enum {
 #define SEAL_PREVIOUS_NS UINT64_C(10000000000)
 /* STRANGERs make for at most one HELLO in this time. */
 #define SEAL_STRANGER_NS UINT64_C(1000000000)
+/* Keys that were offered to another boot are given up for a HELLO without a cookie only when they
+   have waited this long for their first frame. */
+#define SEAL_PENDING_NS UINT64_C(5000000000)
 
 /*
  * A HELLO is sent again after these waits, then every SEAL_HELLO_LAST_NS for as long as the owner
@@ -85,6 +88,7 @@ struct seal_pending {
     uint64_t number;
     uint8_t hello[FRAME_NONCE_SIZE]; /* nonces: the same HELLO gets the same WELCOME again */
     uint8_t welcome[FRAME_NONCE_SIZE];
+    uint64_t made_ns;
     struct addr to; /* the one address that the WELCOME went to; none: more than one */
     uint32_t zero;
 };
@@ -140,7 +144,7 @@ struct seal {
     uint8_t cookie_key[SEAL_LABEL_SIZE];
     uint8_t cookie_secret[2][32]; /* this period's and the last one's */
     uint64_t cookie_ns;           /* when this period began */
-    uint64_t load_ns;             /* token bucket of Diffie-Hellmans: when it was last filled */
+    uint64_t load_ns;             /* token bucket of HELLOs: when it was last filled */
     uint32_t load_tokens;
     uint32_t introduction_size;
     uint8_t introduction[SEAL_INTRODUCTION_MAX];
@@ -177,6 +181,8 @@ struct seal_event {
     struct handle session;   /* SEAL_UP, SEAL_MESSAGE */
     const uint8_t *key;      /* the peer's static key */
     struct frame_span body;  /* good until the next call of anything here */
+    const uint8_t *hello;    /* SEAL_HELLO, first SEAL_MESSAGE: the nonce of the HELLO, of which the
+                                keys came; FRAME_NONCE_SIZE bytes, as long as `body` */
     struct seal_route route; /* where it came from: an answer goes there */
     bool first; /* SEAL_MESSAGE: the first of new keys; what it came from is then proven, if it is
                    where the WELCOME went */
@@ -230,8 +236,11 @@ bool seal_send(struct seal *seal, const struct context *cx, struct seal_session 
 /* A frame of type HELLO, WELCOME, COOKIE, STRANGER or SEALED arrived; it was decoded. */
 struct seal_event seal_input(struct seal *seal, const struct context *cx,
                              const struct node_in_datagram *datagram, const struct frame *frame);
-/* After SEAL_HELLO, at once: takes the peer in, and says WELCOME. NULL when there is no room. */
+/* After SEAL_HELLO, at once: takes the peer in, and says WELCOME. NULL when there is no room, or
+   when keys of another boot would have to go for a WELCOME that may not be sent. */
 struct seal_session *seal_accept(struct seal *seal, const struct context *cx, uint32_t tag);
+/* Wipes what a HELLO left behind for seal_accept(), if there is one that still waits. */
+void seal_decline(struct seal *seal, const struct context *cx);
 /* A session's timer fired. */
 void seal_timer(struct seal *seal, const struct context *cx, struct handle owner);
 

@@ -253,6 +253,7 @@ static void test_numbers(void **state)
     struct packet last = {.size = 0};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         unsigned hellos = B->told.hellos;
+        rig.now_ns += SEAL_PENDING_NS;
         struct packet hello = hello_of(B, 1, rows[i].boot, rows[i].number, NULL);
         hello.from = addr_v4((uint32_t)(0x0a000000 + i / 4), 1);
         hand(B, &hello);
@@ -355,6 +356,40 @@ static void test_sizes_of_hellos(void **state)
     hand(B, &hello);
     assert_int_equal(B->counts[TRACE_FRAME_MALFORMED], 2);
     assert_int_equal(rig.on_wire, 0);
+}
+
+/* A WELCOME counts on the socket that its HELLO left from. */
+static void test_welcome_at_another_socket(void **state)
+{
+    (void)state;
+    struct context cx = context_of(A);
+    struct seal_route route = {.socket = NODE_SOCKET_RELAY, .remote = B->addr};
+    assert_non_null(seal_open(&A->block.seal, &cx, B->public_key, route, 7));
+    collect(A);
+    carry(); /* everything arrives on NODE_SOCKET_PUNCH */
+    assert_int_equal(A->told.ups, 0);
+    assert_int_equal(A->counts[TRACE_SEAL_STRANGER], 1);
+    seal_move(session_of(A, B), route_to(B));
+    pass(SECOND);
+    assert_int_equal(A->told.ups, 1);
+}
+
+/* What was kept of a HELLO for its answer goes with the decision, once. */
+static void test_declined(void **state)
+{
+    (void)state;
+    B->refuses = true;
+    opens(A, B);
+    carry();
+    struct seal *seal = &B->block.seal;
+    struct context cx = context_of(B);
+    assert_true(seal->hello_waits);
+    assert_memory_not_equal(seal->hello_secret, (uint8_t[32]){0}, 32);
+    for (unsigned i = 0; i < 2; i++) {
+        seal_decline(seal, &cx);
+        assert_false(seal->hello_waits);
+        assert_memory_equal(seal->hello_secret, (uint8_t[32]){0}, 32);
+    }
 }
 
 /* A refused HELLO leaves nothing behind; the secret is gone with the next frame. */
@@ -571,6 +606,8 @@ int main(void)
         cmocka_unit_test_setup(test_proof_is_of_one_address, rig_setup),
         cmocka_unit_test_setup(test_small_order, rig_setup),
         cmocka_unit_test_setup(test_sizes_of_hellos, rig_setup),
+        cmocka_unit_test_setup(test_welcome_at_another_socket, rig_setup),
+        cmocka_unit_test_setup(test_declined, rig_setup),
         cmocka_unit_test_setup(test_refused, rig_setup),
         cmocka_unit_test_setup(test_misplaced, rig_setup),
         cmocka_unit_test_setup(test_forged_stranger, rig_setup),

@@ -26,12 +26,18 @@ static struct seal_event dropped(const struct context *cx, const struct node_in_
 
 /* Whether one more reply may go to an address that has proven nothing. */
 static bool reply_allowed(struct seal *seal, const struct context *cx,
-                          const struct seal_route *route)
+                          const struct seal_route *route, uint32_t kept)
 {
-    if (budget_take(&seal->unproven, cx->now_ns, &route->remote, NULL))
+    if (budget_take_above(&seal->unproven, cx->now_ns, &route->remote, kept, NULL))
         return true;
     context_trace(cx, TRACE_SEAL_OVER_BUDGET, record_of(route, 0));
     return false;
+}
+
+/* Whether what is sent there reaches the peer; a session that is NULL has proven nothing. */
+static bool is_proven(const struct seal_session *session, const struct seal_route *route)
+{
+    return session != NULL && addr_equal(&route->remote, &session->proven);
 }
 
 static bool mac1_is_right(const struct seal *seal, const struct context *cx,
@@ -71,10 +77,11 @@ static bool mac2_is_right(const struct seal *seal, const struct context *cx,
 }
 
 static void cookie_send(struct seal *seal, const struct context *cx,
-                        const struct node_in_datagram *datagram, const struct frame *hello)
+                        const struct node_in_datagram *datagram, const struct frame *hello,
+                        const struct seal_session *session)
 {
     struct seal_route route = route_back(datagram);
-    if (!reply_allowed(seal, cx, &route))
+    if (!is_proven(session, &route) && !reply_allowed(seal, cx, &route, 0))
         return;
     uint8_t nonce[FRAME_NONCE_SIZE], cookie[FRAME_COOKIE_SIZE];
     random_secret_bytes(cx->secret, nonce, sizeof nonce);
@@ -103,11 +110,13 @@ static void cookie_send(struct seal *seal, const struct context *cx,
 }
 
 /*
- * Whether a stranger's HELLO may cost a Diffie-Hellman. The second half of the tokens is for those
- * who have shown by a cookie that they are where they say.
+ * Whether a HELLO may cost what follows: a Diffie-Hellman when it is a stranger's (session: NULL),
+ * the signatures of an introduction. The second half of the tokens is for those who have shown by a
+ * cookie that they are where they say.
  */
 static bool load_allows(struct seal *seal, const struct context *cx,
-                        const struct node_in_datagram *datagram, const struct frame *frame)
+                        const struct node_in_datagram *datagram, const struct frame *frame,
+                        const struct seal_session *session, bool cookie_needed)
 {
     const uint64_t token_ns = UINT64_C(1000000000) / SEAL_LOAD_PER_SECOND;
     check(seal->load_tokens <= SEAL_LOAD_BURST && cx->now_ns >= seal->load_ns);
@@ -116,10 +125,10 @@ static bool load_allows(struct seal *seal, const struct context *cx,
     seal->load_tokens += (uint32_t)(fills < missing ? fills : missing);
     seal->load_ns += fills * token_ns;
 
-    if (2 * seal->load_tokens < SEAL_LOAD_BURST) {
+    if (cookie_needed || 2 * seal->load_tokens < SEAL_LOAD_BURST) {
         cookies_turn(seal, cx);
         if (!mac2_is_right(seal, cx, frame, &datagram->remote)) {
-            cookie_send(seal, cx, datagram, frame);
+            cookie_send(seal, cx, datagram, frame, session);
             return false;
         }
     }
@@ -131,13 +140,11 @@ static bool load_allows(struct seal *seal, const struct context *cx,
     return true;
 }
 
-/* Says WELCOME to a HELLO whose key set is pending: the same bytes each time. */
+/* Says WELCOME to a HELLO whose key set is pending, if it may: the same bytes each time. */
 static void welcome_send(struct seal *seal, const struct context *cx,
                          const struct seal_session *session, const struct seal_pending *pending,
                          const struct seal_route *route)
 {
-    if (!addr_equal(&route->remote, &session->proven) && !reply_allowed(seal, cx, route))
-        return;
     struct frame frame = {
         .type = FRAME_WELCOME,
         .sender = pending->keys.mine,
@@ -190,6 +197,18 @@ static enum hello_place hello_place(const struct seal_session *session, const ui
     return HELLO_NEW;
 }
 
+/*
+ * Whether a new HELLO would take the place of keys that another boot of the peer was offered just
+ * now. One of the two is a recording, and only the peer itself can tell which.
+ */
+static bool displaces(const struct context *cx, const struct seal_session *session, size_t which,
+                      const uint8_t *boot)
+{
+    const struct seal_pending *other = &session->pending[1];
+    return which == 1 && other->keys.live && memcmp(other->boot, boot, SEAL_BOOT_SIZE) != 0 &&
+           cx->now_ns - other->made_ns < SEAL_PENDING_NS;
+}
+
 /* The secret of the two static keys: known of a session, else computed, if the load allows it. */
 static bool hello_secret(struct seal *seal, const struct context *cx,
                          const struct node_in_datagram *datagram, const struct frame *frame,
@@ -199,7 +218,7 @@ static bool hello_secret(struct seal *seal, const struct context *cx,
         memcpy(seal->hello_secret, session->secret, sizeof seal->hello_secret);
         return true;
     }
-    if (!load_allows(seal, cx, datagram, frame))
+    if (!load_allows(seal, cx, datagram, frame, NULL, false))
         return false;
     if (cx->crypto->x25519(seal->hello_secret, seal->private_key, frame->key))
         return true;
@@ -226,10 +245,15 @@ static struct seal_event hello_opened(struct seal *seal, const struct context *c
             struct seal_pending *pending = &session->pending[which];
             if (!addr_equal(&pending->to, &datagram->remote))
                 pending->to = (struct addr){0};
-            welcome_send(seal, cx, session, pending, &seal->hello_route);
+            if (is_proven(session, &seal->hello_route) ||
+                reply_allowed(seal, cx, &seal->hello_route, 0))
+                welcome_send(seal, cx, session, pending, &seal->hello_route);
             return nothing;
         }
         case HELLO_NEW:
+            if (!load_allows(seal, cx, datagram, frame, session,
+                             displaces(cx, session, which, seal->hello_boot)))
+                return nothing;
             break;
         }
     }
@@ -241,6 +265,7 @@ static struct seal_event hello_opened(struct seal *seal, const struct context *c
         .kind = SEAL_HELLO,
         .key = seal->hello_key,
         .body = {.bytes = seal->plain + SEAL_HELLO_FRONT, .size = reader_left(&r)},
+        .hello = seal->hello_nonce,
         .route = seal->hello_route,
     };
 }
@@ -296,12 +321,18 @@ struct seal_session *seal_accept(struct seal *seal, const struct context *cx, ui
     enum hello_place place =
         hello_place(session, seal->hello_boot, seal->hello_number, seal->hello_nonce, &which);
     check(place == HELLO_NEW);
+    /* A WELCOME that is not sent brings nobody in, so it does not put anybody out either. */
+    bool welcome =
+        is_proven(session, &seal->hello_route) || reply_allowed(seal, cx, &seal->hello_route, 0);
+    if (!welcome && displaces(cx, session, which, seal->hello_boot))
+        return NULL;
     struct seal_pending *pending = &session->pending[which];
     cx->crypto->wipe(pending, sizeof *pending);
     memcpy(pending->boot, seal->hello_boot, SEAL_BOOT_SIZE);
     memcpy(pending->hello, seal->hello_nonce, FRAME_NONCE_SIZE);
     random_secret_bytes(cx->secret, pending->welcome, sizeof pending->welcome);
     pending->number = seal->hello_number;
+    pending->made_ns = cx->now_ns;
     pending->to = seal->hello_route.remote;
     pending->keys.mine = session_draw_index(cx, session);
     pending->keys.theirs = seal->hello_index;
@@ -316,9 +347,18 @@ struct seal_session *seal_accept(struct seal *seal, const struct context *cx, ui
     session->heard_ns = cx->now_ns;
     if (!session->initiator && !session->up)
         session->route = seal->hello_route;
-    welcome_send(seal, cx, session, pending, &seal->hello_route);
+    if (welcome)
+        welcome_send(seal, cx, session, pending, &seal->hello_route);
     context_trace(cx, TRACE_SEAL_ACCEPTED, record_of(&seal->hello_route, 0));
     return session;
+}
+
+void seal_decline(struct seal *seal, const struct context *cx)
+{
+    if (!seal->hello_waits)
+        return;
+    seal->hello_waits = false;
+    cx->crypto->wipe(seal->hello_secret, sizeof seal->hello_secret);
 }
 
 /* The peer is of this boot: true when it was of another before, whose keys are then wiped. */
@@ -390,7 +430,7 @@ static struct seal_event input_welcome(struct seal *seal, const struct context *
     if (!mac1_is_right(seal, cx, frame))
         return dropped(cx, datagram, TRACE_SEAL_BAD_MAC, FRAME_WELCOME);
     struct seal_session *session = session_said(seal, frame->receiver);
-    if (session == NULL)
+    if (session == NULL || session->route.socket != datagram->socket)
         return dropped(cx, datagram, TRACE_SEAL_STRANGER, FRAME_WELCOME);
     uint8_t key[KEYS_SIZE];
     const struct keys_pair pair = {session->secret, seal->public_key, session->peer};
@@ -452,7 +492,7 @@ static void stranger_send(struct seal *seal, const struct context *cx,
                           const struct node_in_datagram *datagram, const struct frame *sealed)
 {
     struct seal_route route = route_back(datagram);
-    if (!reply_allowed(seal, cx, &route))
+    if (!reply_allowed(seal, cx, &route, SEAL_UNPROVEN_KEPT))
         return;
     struct frame frame = {
         .type = FRAME_STRANGER, .receiver = sealed->receiver, .counter = sealed->counter};
@@ -537,8 +577,11 @@ static struct seal_event input_sealed(struct seal *seal, const struct context *c
         .route = route_back(datagram),
         .first = pending != NULL,
     };
-    if (pending != NULL)
+    if (pending != NULL) {
+        memcpy(seal->hello_nonce, pending->hello, FRAME_NONCE_SIZE);
+        event.hello = seal->hello_nonce;
         event.peer_restarted = promote(seal, cx, session, pending, &event.route);
+    }
     if (keys == &session->current || pending != NULL)
         session_confirm(cx, session);
     return event;
@@ -547,10 +590,7 @@ static struct seal_event input_sealed(struct seal *seal, const struct context *c
 struct seal_event seal_input(struct seal *seal, const struct context *cx,
                              const struct node_in_datagram *datagram, const struct frame *frame)
 {
-    if (seal->hello_waits) {
-        seal->hello_waits = false;
-        cx->crypto->wipe(seal->hello_secret, sizeof seal->hello_secret);
-    }
+    seal_decline(seal, cx);
     if (!seal->ready)
         return dropped(cx, datagram, TRACE_FRAME_UNEXPECTED, frame->type);
     switch (frame->type) {

@@ -106,8 +106,8 @@ static void test_stale_cookie(void **state)
     assert_memory_equal(rig.wire[0].bytes + rig.wire[0].size - 16, none, 16);
 }
 
-/* Who has a session needs neither a Diffie-Hellman nor a cookie. */
-static void test_load_spares_sessions(void **state)
+/* Who has a session needs no Diffie-Hellman, but its HELLO can cost signatures: so a cookie. */
+static void test_load_and_sessions(void **state)
 {
     (void)state;
     joins(A, B);
@@ -121,7 +121,136 @@ static void test_load_spares_sessions(void **state)
     end_start(A, 2);
     joins(A, B);
     assert_int_equal(rig.diffie_hellmans, 1); /* A's */
-    assert_int_equal(A->counts[TRACE_SEAL_HELLO_SENT], 3);
+    assert_int_equal(A->counts[TRACE_SEAL_HELLO_SENT], 5);
+}
+
+/* A peer that says HELLO anew, over and over: its introduction is judged within the load limit. */
+static void test_load_of_one_peer(void **state)
+{
+    (void)state;
+    for (uint8_t boots = 0; boots < 2; boots++) {
+        rig_setup(NULL);
+        for (unsigned i = 0; i < 250; i++) {
+            struct by_hand by_hand = {.private_key = (const uint8_t[32]){8, 1},
+                                      .receiver = B->public_key,
+                                      .boot = boots,
+                                      .nonce = (uint8_t)(i + 1),
+                                      .number = i + 1,
+                                      .index = 0x01020304};
+            struct packet hello = hello_by_hand(&by_hand);
+            hello.from = addr_v4(UINT32_C(0x0b000000) + i, 1);
+            hand(B, &hello);
+            lose();
+            /* One that is only repeated is answered, and costs nothing. */
+            if (i < 101)
+                for (unsigned again = 0; again < 3; again++)
+                    hand(B, &hello);
+            assert_int_equal(rig.on_wire, i < 101 ? 3 : 0);
+            lose();
+        }
+        assert_int_equal(B->told.hellos, 101);
+        assert_int_equal(rig.diffie_hellmans, 1);
+        assert_int_equal(B->counts[TRACE_SEAL_COOKIE_SENT], 149);
+    }
+}
+
+/* The right mac2, by who has been given this cookie. */
+static void put_mac2(struct packet *hello, const uint8_t *cookie)
+{
+    blake2s(hello->bytes + hello->size - 16, 16, cookie, 16, "", hello->bytes, hello->size - 16);
+}
+
+static void cookie_of(const struct packet *answer, const struct packet *hello, uint8_t *cookie)
+{
+    uint8_t key[32], ad[32 + 16];
+    assert_int_equal(answer->bytes[2], FRAME_COOKIE);
+    blake2s(key, 32, NULL, 0, "warren cookie v1", B->public_key, 32);
+    memcpy(ad, answer->bytes, 32);
+    memcpy(ad + 32, hello->bytes + hello->size - 32, 16);
+    assert_true(crypto_real.xaead_open(cookie, key, answer->bytes + 8, ad, sizeof ad,
+                                       answer->bytes + 32, 32));
+}
+
+/* A restarted A says HELLO; `old` is a HELLO of a boot before the one that B knows. */
+static struct packet restart_twice(void)
+{
+    opens(A, B);
+    struct packet old = rig.wire[0];
+    carry();
+    says(A, B, "text");
+    end_start(A, 2);
+    joins(A, B);
+    end_start(A, 3);
+    opens(A, B);
+    return old;
+}
+
+/* A recorded HELLO does not take the place of one that was answered just now. */
+static void test_recording_after_restart(void **state)
+{
+    (void)state;
+    struct packet old = restart_twice();
+    carry_one();
+    for (unsigned i = 0; i < 10; i++) {
+        old.from = addr_v4(UINT32_C(0x0b000000) + i, 1);
+        hand(B, &old);
+    }
+    assert_int_equal(B->counts[TRACE_SEAL_COOKIE_SENT], 10);
+    carry_one(); /* WELCOME */
+    lose();
+    says(A, B, "text");
+    assert_true(B->told.last.peer_restarted);
+    assert_int_equal(B->counts[TRACE_SEAL_STRANGER], 0);
+}
+
+/* The recording was there first: the restarted peer comes again with a cookie, at once. */
+static void test_recording_before_restart(void **state)
+{
+    (void)state;
+    struct packet old = restart_twice();
+    struct packet hello = wire_pop();
+    old.from = C->addr;
+    hand(B, &old);
+    lose();
+    hand(B, &hello);
+    assert_int_equal(rig.wire[0].bytes[2], FRAME_COOKIE);
+    carry();
+    assert_int_equal(A->told.ups, 1);
+    says(A, B, "text");
+    assert_true(B->told.last.peer_restarted);
+    /* After 5 s without a word what was offered is anybody's. */
+    end_start(A, 4);
+    opens(A, B);
+    carry();
+    rig.now_ns += SEAL_PENDING_NS;
+    unsigned hellos = B->told.hellos;
+    hand(B, &old);
+    assert_int_equal(B->told.hellos, hellos + 1);
+}
+
+/* Who plays it again and has fetched a cookie can do so only as long as it may be answered. */
+static void test_recording_with_cookie(void **state)
+{
+    (void)state;
+    uint8_t cookie[16];
+    struct packet old = restart_twice();
+    carry_one();
+    struct packet welcome = wire_pop();
+    old.from = C->addr;
+    for (unsigned i = 0; i < SEAL_UNPROVEN_BURST; i++) {
+        hand(B, &old);
+        assert_int_equal(rig.on_wire, 1);
+        struct packet answer = wire_pop();
+        cookie_of(&answer, &old, cookie);
+    }
+    put_mac2(&old, cookie);
+    unsigned hellos = B->told.hellos;
+    hand(B, &old);
+    assert_int_equal(B->told.hellos, hellos + 1);
+    assert_int_equal(rig.on_wire, 0);
+    hand(A, &welcome);
+    says(A, B, "text");
+    assert_true(B->told.last.peer_restarted);
 }
 
 /* Takes the cookie that an address is given, as the sender of a HELLO does. */
@@ -253,20 +382,25 @@ static void test_unproven(void **state)
         number = 0;
         char type = types[i / 2] == 's' ? 's' : 'h';
         struct addr addr = from[i % 2];
-        assert_int_equal(answered(type, addr, true), SEAL_UNPROVEN_BURST);
-        assert_int_equal(B->counts[TRACE_SEAL_OVER_BUDGET], 15);
-        /* A budget is for all that may be sent. */
+        /* A budget is for all that may be sent, and strangers do not get the last of it. */
+        unsigned kept = type == 's' ? SEAL_UNPROVEN_KEPT : 0;
+        unsigned burst = SEAL_UNPROVEN_BURST - kept;
+        assert_int_equal(answered(type, addr, true), burst);
+        assert_int_equal(B->counts[TRACE_SEAL_OVER_BUDGET], 20 - burst);
         assert_int_equal(answered('s', addr, true), 0);
-        assert_int_equal(answered('h', addr, true), 0);
-        rig.now_ns += 60 * SECOND - 1;
+        if (type == 'h')
+            assert_int_equal(answered('h', addr, true), 0);
+        rig.now_ns += SEAL_UNPROVEN_NS - 1;
         assert_int_equal(answered(type, addr, true), 0);
         rig.now_ns += 1;
         assert_int_equal(answered(type, addr, true), 1);
         /* The next address, or prefix of 64 bits, has its own. */
         addr.ip[i % 2 == 0 ? 3 : 7] ^= 1;
-        assert_int_equal(answered(type, addr, true), SEAL_UNPROVEN_BURST);
-        rig.now_ns += 3600 * SECOND;
-        assert_int_equal(answered(type, addr, false), SEAL_UNPROVEN_BURST);
+        assert_int_equal(answered(type, addr, true), burst);
+        if (type == 's') /* what strangers do not get, HELLOs do */
+            assert_int_equal(answered('h', addr, true), kept);
+        rig.now_ns += SEAL_UNPROVEN_BURST * SEAL_UNPROVEN_NS;
+        assert_int_equal(answered(type, addr, false), burst);
     }
 }
 
@@ -286,14 +420,14 @@ static void test_proven(void **state)
     /* The proof filled the budget of the address: neighbours behind a NAT come one by one. */
     struct addr nat = A->addr;
     for (uint16_t i = 0; i < 2; i++) {
-        assert_int_equal(answered('s', addr_with_port(nat, 1), false), i == 0 ? 5 : 4);
-        rig.now_ns += 60 * SECOND;
+        assert_int_equal(answered('s', addr_with_port(nat, 1), false), i == 0 ? 3 : 1);
+        rig.now_ns += SEAL_UNPROVEN_NS;
         C->addr = addr_with_port(nat, (uint16_t)(5000 + i));
         end_start(C, (uint8_t)(10 + i));
         joins(C, B);
-        assert_int_equal(answered('s', addr_with_port(nat, 1), false), 5);
+        assert_int_equal(answered('s', addr_with_port(nat, 1), false), 3);
         lose();
-        rig.now_ns += 240 * SECOND;
+        rig.now_ns += SEAL_UNPROVEN_NS;
     }
 }
 
@@ -302,7 +436,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_load, rig_setup),
         cmocka_unit_test_setup(test_stale_cookie, rig_setup),
-        cmocka_unit_test_setup(test_load_spares_sessions, rig_setup),
+        cmocka_unit_test_setup(test_load_and_sessions, rig_setup),
+        cmocka_unit_test_setup(test_load_of_one_peer, rig_setup),
+        cmocka_unit_test_setup(test_recording_after_restart, rig_setup),
+        cmocka_unit_test_setup(test_recording_before_restart, rig_setup),
+        cmocka_unit_test_setup(test_recording_with_cookie, rig_setup),
         cmocka_unit_test_setup(test_cookies, rig_setup),
         cmocka_unit_test_setup(test_overload, rig_setup),
         cmocka_unit_test_setup(test_unproven, rig_setup),

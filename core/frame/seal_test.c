@@ -428,8 +428,8 @@ static void test_both_open(void **state)
     says(B, A, "text");
     assert_int_equal(A->block.seal.sessions.used, 1);
     /* Both routes are still as their owners said. */
-    assert_int_equal(session_of(A, B)->route.socket, NODE_SOCKET_TRAFFIC);
-    assert_int_equal(session_of(B, A)->route.socket, NODE_SOCKET_TRAFFIC);
+    assert_int_equal(session_of(A, B)->route.socket, NODE_SOCKET_PUNCH);
+    assert_int_equal(session_of(B, A)->route.socket, NODE_SOCKET_PUNCH);
 }
 
 static void test_open_again(void **state)
@@ -547,7 +547,7 @@ static void test_table_full(void **state)
     for (unsigned i = 0; i < SESSIONS; i++) {
         private_key[1] = (uint8_t)i;
         hello.number = 1;
-        hello.nonce = i;
+        hello.nonce = (uint8_t)i;
         struct packet packet = hello_by_hand(&hello);
         packet.from = addr_v4(UINT32_C(0x0a000000) + i, 1);
         hand(B, &packet);

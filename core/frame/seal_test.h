@@ -249,7 +249,7 @@ static inline void pass(uint64_t ns)
 
 static inline struct seal_route route_to(const struct end *end)
 {
-    return (struct seal_route){.socket = NODE_SOCKET_TRAFFIC, .remote = end->addr};
+    return (struct seal_route){.socket = NODE_SOCKET_PUNCH, .remote = end->addr};
 }
 
 static inline struct seal_session *opens(struct end *from, const struct end *to)

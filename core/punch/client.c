@@ -74,50 +74,6 @@ static void choose_endpoints(const struct client *client, struct client_server *
     server->stun = chosen->stun;
 }
 
-/* Its session leads to where it is now, and is opened if there is none. */
-static void reach(struct client *client, const struct client_tools *tools, uint8_t index)
-{
-    struct client_server *server = &client->servers[index];
-    struct addr before = server->punch;
-    choose_endpoints(client, server);
-    struct seal_session *session = seal_at(tools->seal, server->session);
-    if (session == NULL && server->punch.family != ADDR_NONE)
-        open_session(client, tools, index);
-    else if (session != NULL && !addr_equal(&before, &server->punch))
-        seal_move(session, route_to(server));
-}
-
-void client_know_server(struct client *client, const struct client_tools *tools,
-                        const struct member *member, const struct server_record *record)
-{
-    uint8_t index = 0;
-    while (index < client->server_count &&
-           memcmp(client->servers[index].member.identity, member->identity, IDENTITY_SIZE) != 0)
-        index++;
-    if (index == CLIENT_SERVERS_MAX)
-        return;
-    struct client_server *server = &client->servers[index];
-    if (index == client->server_count) {
-        *server = (struct client_server){.next_ns = UINT64_MAX};
-        client->server_count++;
-    } else if (record->version <= server->record_version) {
-        return;
-    }
-    server->member = *member;
-    server->record_version = record->version;
-    server->load = record->load;
-    server->v4 = (struct client_endpoints){endpoint_of(record, ENDPOINT_PUNCH, ADDR_V4),
-                                           endpoint_of(record, ENDPOINT_STUN, ADDR_V4)};
-    server->v6 = (struct client_endpoints){endpoint_of(record, ENDPOINT_PUNCH, ADDR_V6),
-                                           endpoint_of(record, ENDPOINT_STUN, ADDR_V6)};
-    reach(client, tools, index);
-    /* Its load may be another one now. */
-    if (client->home != CLIENT_NONE) {
-        choose(client, tools);
-        rearm(client, tools);
-    }
-}
-
 const struct client_server *client_home(const struct client *client)
 {
     if (client->home == CLIENT_NONE)
@@ -307,6 +263,61 @@ static struct client_news lost(struct client *client, const struct client_tools 
     }
     choose(client, tools);
     return news;
+}
+
+/* Its session leads to where it is now, and is opened if there is none. */
+static void reach(struct client *client, const struct client_tools *tools, uint8_t index)
+{
+    struct client_server *server = &client->servers[index];
+    struct addr before = server->punch;
+    choose_endpoints(client, server);
+    struct seal_session *session = seal_at(tools->seal, server->session);
+    if (server->punch.family == ADDR_NONE) {
+        if (session != NULL)
+            seal_close(tools->seal, tools->cx, session->self);
+        if (server->up)
+            lost(client, tools, index);
+    } else if (session == NULL) {
+        open_session(client, tools, index);
+    } else if (session != NULL && !addr_equal(&before, &server->punch)) {
+        seal_move(session, route_to(server));
+    }
+}
+
+void client_know_server(struct client *client, const struct client_tools *tools,
+                        const struct member *member, const struct server_record *record)
+{
+    uint8_t index = 0;
+    while (index < client->server_count &&
+           memcmp(client->servers[index].member.identity, member->identity, IDENTITY_SIZE) != 0)
+        index++;
+    if (index == CLIENT_SERVERS_MAX)
+        return;
+    struct client_server *server = &client->servers[index];
+    if (index == client->server_count) {
+        *server = (struct client_server){.next_ns = UINT64_MAX};
+        client->server_count++;
+    } else if (record->version <= server->record_version) {
+        return;
+    }
+    server->member = *member;
+    server->record_version = record->version;
+    server->load = record->load;
+    if ((member->roles & IDENTITY_ROLE_PUNCH) == 0) {
+        server->v4 = server->v6 = (struct client_endpoints){0};
+        reach(client, tools, index);
+        return;
+    }
+    server->v4 = (struct client_endpoints){endpoint_of(record, ENDPOINT_PUNCH, ADDR_V4),
+                                           endpoint_of(record, ENDPOINT_STUN, ADDR_V4)};
+    server->v6 = (struct client_endpoints){endpoint_of(record, ENDPOINT_PUNCH, ADDR_V6),
+                                           endpoint_of(record, ENDPOINT_STUN, ADDR_V6)};
+    reach(client, tools, index);
+    /* Its load may be another one now. */
+    if (client->home != CLIENT_NONE) {
+        choose(client, tools);
+        rearm(client, tools);
+    }
 }
 
 /* ---- What happens ---------------------------------------------------------------------------- */

@@ -95,11 +95,7 @@ static const struct shape *shape_of(uint8_t type)
 
 static bool address_is_valid(const struct addr *addr)
 {
-    /* ::ffff:0:0/96 spells an IPv4 address a second time (RFC 4291, section 2.5.5.2). */
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (addr->family == ADDR_V6 && memcmp(addr->ip, mapped, sizeof mapped) == 0)
-        return false;
-    return addr->port != 0 && addr_is_unicast(addr);
+    return addr->port != 0 && addr_is_unicast(addr) && !addr_is_mapped_v4(addr);
 }
 
 /* All zero stands for no key. */
@@ -415,7 +411,10 @@ static enum punch_error probe_rules(const struct punch_probe *probe)
     if (probe->ack_count > PUNCH_ACKS_MAX)
         return PUNCH_TOO_MANY;
     bool flags = (probe->flags & ~(unsigned)PUNCH_PROBE_FLAGS) == 0;
-    return flags && side_is_valid(&probe->side) ? PUNCH_OK : PUNCH_BAD_VALUE;
+    bool names = probe->transaction != 0;
+    for (unsigned i = 0; i < probe->ack_count; i++)
+        names = names && probe->acks[i] != 0;
+    return flags && names && side_is_valid(&probe->side) ? PUNCH_OK : PUNCH_BAD_VALUE;
 }
 
 enum punch_error punch_probe_decode(struct punch_probe *probe, const uint8_t *bytes, size_t size)

@@ -140,7 +140,7 @@ enum punch_probe_flag {
 
 struct punch_probe {
     uint8_t flags;
-    uint64_t transaction;    /* of this probe */
+    uint64_t transaction;    /* of this probe; not 0, nor is any that is acknowledged */
     struct reason_side side; /* the sender's, so far */
     uint8_t ack_count;
     uint64_t acks[PUNCH_ACKS_MAX]; /* transactions of probes that the sender has received */

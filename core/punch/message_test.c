@@ -634,6 +634,9 @@ static void test_probe(void **state)
     }
     assert_int_equal(decode_probe(&again, bytes, size + 1), PUNCH_TRAILING);
     probe.ack_count = PUNCH_ACKS_MAX;
+    assert_int_equal(punch_probe_encode(&probe, room, sizeof room), 0); /* 0 is no transaction */
+    for (unsigned i = 2; i < PUNCH_ACKS_MAX; i++)
+        probe.acks[i] = i;
     assert_int_equal(punch_probe_encode(&probe, room, sizeof room), PUNCH_PROBE_SIZE_MAX);
     assert_int_equal(decode_probe(&again, room, sizeof room), PUNCH_OK);
     probe.ack_count++;

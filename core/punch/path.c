@@ -9,9 +9,10 @@
 
 static const struct budget_rate shy_rate = {
     .burst = 5,
-    .token_ns = UINT64_C(60000000000),
+    .token_ns = UINT64_C(900000000000),
     .bits_v4 = 32,
     .bits_v6 = 64,
+    .strict = true,
 };
 
 static size_t map_room(uint32_t entries, uint32_t key_size)
@@ -70,6 +71,65 @@ struct path *path_of(struct paths *paths, const uint8_t identity[static IDENTITY
         path->remotes[i].next_ns = UINT64_MAX;
     bool added = map_set(&paths->by_identity, identity, handle.index);
     check(added);
+    return path;
+}
+
+/* Removes an entry of a map if it leads to this path. */
+static void unmap(struct map *map, const void *key, uint32_t value)
+{
+    uint32_t found;
+    if (map_get(map, key, &found) && found == value)
+        map_remove(map, key);
+}
+
+void path_forget(struct paths *paths, const struct path_tools *t, struct path *path)
+{
+    struct handle self = path->self;
+    timer_cancel(t->tools.cx->timers, &path->timer);
+    path_calls_forget(paths, path);
+    for (uint8_t i = 0; i < path->remote_count; i++)
+        unmap(&paths->by_remote, &path->remotes[i].addr, self.index);
+    map_remove(&paths->by_identity, path->peer.identity);
+    t->tools.cx->crypto->wipe(path, sizeof *path);
+    pool_give(&paths->pool, self);
+}
+
+/* The path that has been silent for the longest time among those that nobody here asked for. */
+static struct path *least_wanted(struct paths *paths, uint64_t now_ns)
+{
+    struct path *worst = NULL;
+    uint64_t oldest_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < paths->pool.high_water; i++) {
+        struct handle handle;
+        struct path *path = pool_slot(&paths->pool, i, &handle);
+        if (path == NULL || path->wanted)
+            continue;
+        uint64_t last_ns = path->heard_ns > path->made_ns ? path->heard_ns : path->made_ns;
+        if (path->data_ns > last_ns)
+            last_ns = path->data_ns;
+        if (now_ns - last_ns >= PATH_SILENT_NS && last_ns < oldest_ns) {
+            oldest_ns = last_ns;
+            worst = path;
+        }
+    }
+    return worst;
+}
+
+struct path *path_make(struct paths *paths, const struct path_tools *t,
+                       const uint8_t identity[static IDENTITY_SIZE])
+{
+    uint64_t now_ns = t->tools.cx->now_ns;
+    struct path *path = path_of(paths, identity, true);
+    if (path == NULL) {
+        struct path *worst = least_wanted(paths, now_ns);
+        if (worst == NULL)
+            return NULL;
+        path_forget(paths, t, worst);
+        path = path_of(paths, identity, true);
+        check(path != NULL);
+    }
+    if (path->made_ns == 0)
+        path->made_ns = now_ns;
     return path;
 }
 
@@ -233,13 +293,14 @@ void path_settle(const struct path_tools *t, struct path *path)
     judge(t, path, &now);
     if (now.path != path->reported || now.reason != path->reported_reason ||
         (now.path == NODE_PATH_DIRECT && !addr_equal(&now.remote, &path->reported_remote))) {
-        path->reported = now.path;
-        path->reported_reason = now.reason;
-        path->reported_remote = now.remote;
-        context_put(cx, &(struct node_out){.kind = NODE_OUT_PATH, .path = now});
-        context_trace(cx, TRACE_PATH_STATE,
-                      (struct trace_record){.remote = now.remote,
-                                            .number = (uint64_t)now.path << 8 | now.reason});
+        if (context_put(cx, &(struct node_out){.kind = NODE_OUT_PATH, .path = now})) {
+            path->reported = now.path;
+            path->reported_reason = now.reason;
+            path->reported_remote = now.remote;
+            context_trace(cx, TRACE_PATH_STATE,
+                          (struct trace_record){.remote = now.remote,
+                                                .number = (uint64_t)now.path << 8 | now.reason});
+        }
     }
     plan_recheck(t, path);
     uint64_t due_ns = path_probe_due(path);
@@ -258,6 +319,9 @@ void path_settle(const struct path_tools *t, struct path *path)
 void path_send_relayed(const struct path_tools *t, const struct path *path, const uint8_t *bytes,
                        size_t size)
 {
+    const struct addr *home = &t->client->servers[path->server].punch;
+    if (home->family == ADDR_NONE)
+        return; /* it has no such endpoint any more: there will be another home */
     struct frame frame = {
         .type = FRAME_DATA, .receiver = path->channel, .body = {.bytes = bytes, .size = size}};
     size_t room;
@@ -266,8 +330,7 @@ void path_send_relayed(const struct path_tools *t, const struct path *path, cons
     if (at > 0)
         memcpy(to + at, bytes, size);
     context_send(t->tools.cx, at > 0 ? at + size : 0,
-                 (struct node_out_send){.socket = NODE_SOCKET_TRAFFIC,
-                                        .remote = t->client->servers[path->server].punch});
+                 (struct node_out_send){.socket = NODE_SOCKET_TRAFFIC, .remote = *home});
 }
 
 static void send_direct(const struct path_tools *t, const struct path *path, const uint8_t *bytes,

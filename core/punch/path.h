@@ -32,6 +32,7 @@ enum {
     PATH_INDICES = PATH_CALLS + 1, /* by which probes name a path */
     PATH_TRANSACTIONS = 32,        /* probes whose acknowledgement still counts */
     PATH_CALL_TRIES_MAX = 10,      /* after which the wait no longer grows */
+    PATH_OPENINGS_MAX = 8,         /* that are opened for one call: each costs a Diffie-Hellman */
     PATH_PACE = 5,                 /* probes of a candidate that does not answer, in one attempt */
 };
 
@@ -60,6 +61,10 @@ enum {
 #define PATH_CALL_LAST_NS UINT64_C(8000000000)
 /* A direct pair likewise, for the sake of a better path. */
 #define PATH_RECHECK_DIRECT_NS UINT64_C(300000000000)
+/* When the table is full, a path that nobody here asked for and that was silent for so long goes. */
+#define PATH_SILENT_NS UINT64_C(60000000000)
+/* A peer's many calls do not make us learn more addresses than one attempt does in this time. */
+#define PATH_LEARN_NS UINT64_C(10000000000)
 /* Two calls of ours are at least so far apart. */
 #define PATH_CALL_SPACING_NS UINT64_C(1000000000)
 
@@ -99,7 +104,6 @@ struct path {
     struct handle timer;
     struct member peer;     /* tunnel key: all zero until an offer came */
     uint8_t secret[32];     /* X25519 of both tunnel keys */
-    uint8_t introduced[32]; /* hash of the introduction that was believed */
     bool wanted;            /* our host asked for it */
     bool known;             /* the peer's credential was believed */
     bool calling;           /* our call has had no answer yet */
@@ -113,14 +117,19 @@ struct path {
     struct path_call calls[PATH_CALLS];
     uint8_t calling_nonce[PUNCH_NONCE_SIZE];
     uint32_t calling_index; /* of an opening that answers it; 0: none */
+    uint8_t opening_tries;  /* openings of this call that were not what they seemed */
     uint8_t call_tries;
-    uint64_t call_ns;      /* when our last call was sent; 0: never */
-    uint64_t asked_ns;     /* when this path was first asked for */
-    uint64_t call_next_ns; /* of its repetition, or of the next recheck */
-    uint64_t recheck_ns;   /* the wait before the next recheck */
-    uint64_t attempt_ns;   /* when both sides have been told of the last call */
-    uint64_t judge_ns;     /* when that attempt is over; UINT64_MAX: there was none */
-    uint8_t learned;       /* addresses in this attempt */
+    uint64_t call_ns; /* when our last call was sent; 0: never */
+    uint64_t made_ns;
+    uint64_t heard_ns;             /* when an authentic probe last came; 0: never */
+    uint64_t learned_ns;           /* when `learned` was last set back */
+    uint8_t salt[PUNCH_SALT_SIZE]; /* of the peer, in its latest call */
+    uint64_t highest;              /* counter of probes under that salt: the peer never goes back */
+    uint64_t call_next_ns;         /* of its repetition, or of the next recheck */
+    uint64_t recheck_ns;           /* the wait before the next recheck */
+    uint64_t attempt_ns;           /* when both sides have been told of the last call */
+    uint64_t judge_ns;             /* when that attempt is over; UINT64_MAX: there was none */
+    uint8_t learned;               /* addresses in this attempt */
     uint8_t remote_count;
     struct path_remote remotes[PATH_REMOTES_MAX + 1]; /* the last is the relay */
     uint8_t chosen;                                   /* of remotes; PATH_RELAY or PATH_NONE */

@@ -82,6 +82,7 @@ static void set_calling_index(struct paths *paths, struct path *path, uint32_t i
     if (path->calling_index != 0)
         map_remove(&paths->by_index, &path->calling_index);
     path->calling_index = 0;
+    path->opening_tries = 0;
     if (index == 0 || map_get(&paths->by_index, &index, &taken))
         return;
     bool added = map_set(&paths->by_index, &index, path->self.index * PATH_INDICES + PATH_CALLS);
@@ -112,6 +113,13 @@ static bool set_call(struct paths *paths, const struct path_tools *t, struct pat
     derive(t, path, nonce, salt, false, fresh.receive);
     fresh.mine = probe_index(crypto, fresh.receive);
     fresh.theirs = probe_index(crypto, fresh.send);
+    /* What was heard under this salt before is not heard again under an old call come back. */
+    if (memcmp(path->salt, salt, PUNCH_SALT_SIZE) != 0) {
+        memcpy(path->salt, salt, PUNCH_SALT_SIZE);
+        path->highest = 0;
+    }
+    fresh.highest = path->highest;
+    fresh.window = path->highest > 0 ? UINT64_MAX : 0;
     uint32_t taken;
     bool ok = !map_get(&paths->by_index, &fresh.mine, &taken);
     if (ok) {
@@ -152,6 +160,15 @@ void path_set_channel(struct paths *paths, struct path *path, uint8_t server, ui
         bool added = map_set(&paths->by_channel, key, path->self.index);
         check(added);
     }
+}
+
+void path_calls_forget(struct paths *paths, struct path *path)
+{
+    set_calling_index(paths, path, 0);
+    path_set_channel(paths, path, 0, 0);
+    for (unsigned i = 0; i < PATH_CALLS; i++)
+        if (path->calls[i].mine != 0)
+            map_remove(&paths->by_index, &path->calls[i].mine);
 }
 
 static void draw_channel(struct paths *paths, const struct path_tools *t, struct path *path,
@@ -214,7 +231,7 @@ void path_call_anew(struct paths *paths, const struct path_tools *t, struct path
 void path_connect(struct paths *paths, const struct path_tools *t,
                   const uint8_t identity[static IDENTITY_SIZE])
 {
-    struct path *path = path_of(paths, identity, true);
+    struct path *path = path_make(paths, t, identity);
     if (path == NULL) {
         context_trace(t->tools.cx, TRACE_COMMAND_INVALID,
                       (struct trace_record){.number = NODE_IN_CONNECT});
@@ -256,16 +273,8 @@ static bool introduce(const struct path_tools *t, const struct frame_span *intro
     return false;
 }
 
-static void hash_introduction(const struct path_tools *t, const struct frame_span *introduction,
-                              uint8_t hash[static CRYPTO_BLAKE2S_SIZE])
-{
-    struct crypto_span part = {introduction->bytes, introduction->size};
-    t->tools.cx->crypto->blake2s(hash, CRYPTO_BLAKE2S_SIZE, NULL, 0, &part, 1);
-}
-
-/* The path's peer is this member, who showed this introduction. False for a bad tunnel key. */
-static bool believe(const struct path_tools *t, struct path *path, const struct member *member,
-                    const uint8_t hash[static CRYPTO_BLAKE2S_SIZE])
+/* The path's peer is this member. False for a bad tunnel key. */
+static bool believe(const struct path_tools *t, struct path *path, const struct member *member)
 {
     bool rekey = !path->known ||
                  memcmp(path->peer.tunnel_key, member->tunnel_key, IDENTITY_TUNNEL_KEY_SIZE) != 0;
@@ -274,7 +283,6 @@ static bool believe(const struct path_tools *t, struct path *path, const struct 
         return false;
     path->peer = *member;
     path->known = true;
-    memcpy(path->introduced, hash, CRYPTO_BLAKE2S_SIZE);
     return true;
 }
 
@@ -291,24 +299,25 @@ static struct path *path_called(struct paths *paths, const struct punch_message 
     return NULL;
 }
 
-/* The peer of an offer: believed before, with these very bytes, or verified now. */
+/* The peer of an offer, verified each time: what was believed before may have run out. */
 static struct path *offered(struct paths *paths, const struct path_tools *t,
                             const struct punch_message *offer)
 {
-    uint8_t hash[CRYPTO_BLAKE2S_SIZE];
     struct member member;
-    hash_introduction(t, &offer->party.introduction, hash);
     struct path *called = path_called(paths, offer);
     if ((called != NULL) != (offer->flag != 0))
         return NULL;
-    if (called != NULL && called->known && memcmp(called->introduced, hash, sizeof hash) == 0)
-        return called;
     if (!introduce(t, &offer->party.introduction, &member))
         return NULL;
-    struct path *path = path_of(paths, member.identity, called == NULL);
-    if (path == NULL || (called != NULL && path != called) || !believe(t, path, &member, hash))
+    struct path *path = called == NULL ? path_make(paths, t, member.identity)
+                                       : path_of(paths, member.identity, false);
+    if (path == NULL || (called != NULL && path != called))
         return NULL;
-    return path;
+    if (believe(t, path, &member))
+        return path;
+    if (!path->wanted && !path->known)
+        path_forget(paths, t, path);
+    return NULL;
 }
 
 /* A private address is somewhere else for everybody who is not behind the same NAT. */
@@ -378,15 +387,20 @@ static void refused_in(struct paths *paths, const struct path_tools *t,
     struct path *path = path_called(paths, message);
     if (path == NULL || !path->calling)
         return;
+    if (message->flag == PUNCH_REFUSED_CHANNEL) {
+        /* Nobody has refused the call itself: it comes again, with another number. */
+        path_set_channel(paths, path, path->server, 0);
+        path_call_anew(paths, t, path);
+        path_settle(t, path);
+        return;
+    }
     path->blamed = true;
     path->refusal = message->flag;
     path->calling = false;
     path->call_tries = 0;
-    if (message->flag == PUNCH_REFUSED_CHANNEL)
-        path_set_channel(paths, path, path->server, 0);
     path->call_next_ns = t->tools.cx->now_ns + path->recheck_ns;
-    if (path->recheck_ns < PATH_RECHECK_LAST_NS)
-        path->recheck_ns *= 2;
+    path->recheck_ns = 2 * path->recheck_ns < PATH_RECHECK_LAST_NS ? 2 * path->recheck_ns
+                                                                   : PATH_RECHECK_LAST_NS;
     path_settle(t, path);
 }
 
@@ -467,24 +481,25 @@ bool path_open(struct paths *paths, const struct path_tools *t, struct path *pat
     memcpy(claim.calling_nonce, path->calling_nonce, sizeof claim.calling_nonce);
     bool good = unseal_opening(t, &claim, frame, plain);
     t->tools.cx->crypto->wipe(claim.secret, sizeof claim.secret);
-    if (!good)
+    if (!good) {
+        if (++path->opening_tries >= PATH_OPENINGS_MAX)
+            set_calling_index(paths, path, 0);
         return false;
+    }
     struct reader r = reader_of(plain, frame->body.size - OPENING_CLEAR - FRAME_TAG_SIZE);
     struct frame_span introduction = {.size = read_u16(&r)};
     introduction.bytes = read_span(&r, introduction.size);
     size_t left = reader_left(&r);
     struct member member;
-    uint8_t hash[CRYPTO_BLAKE2S_SIZE];
     if (introduction.bytes == NULL ||
         punch_probe_decode(probe, read_span(&r, left), left) != PUNCH_OK ||
         !introduce(t, &introduction, &member) ||
         memcmp(member.identity, path->peer.identity, IDENTITY_SIZE) != 0 ||
         memcmp(member.tunnel_key, claim.peer.tunnel_key, IDENTITY_TUNNEL_KEY_SIZE) != 0)
         return false;
-    hash_introduction(t, &introduction, hash);
     /* One opening is enough: the same bytes once more would be a replay. */
     set_calling_index(paths, path, 0);
-    return believe(t, path, &member, hash) &&
+    return believe(t, path, &member) &&
            set_call(paths, t, path, path->calling_nonce,
                     frame->body.bytes + IDENTITY_TUNNEL_KEY_SIZE);
 }

@@ -196,7 +196,10 @@ void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_
     }
     path->remotes[PATH_RELAY].next_ns = now_ns;
     path->remotes[PATH_RELAY].unanswered = 0;
-    path->learned = 0;
+    if (path->learned_ns == 0 || now_ns - path->learned_ns >= PATH_LEARN_NS) {
+        path->learned_ns = now_ns;
+        path->learned = 0;
+    }
 }
 
 uint64_t path_probe_due(const struct path *path)
@@ -382,6 +385,7 @@ static void acknowledged(struct paths *paths, const struct path_tools *t, struct
                          uint64_t id, bool relayed)
 {
     const struct context *cx = t->tools.cx;
+    check(id != 0); /* the codec has seen to it: a slot without a probe has the id 0 */
     for (unsigned i = 0; i < PATH_TRANSACTIONS; i++) {
         struct path_transaction *transaction = &path->transactions[i];
         if (transaction->id != id || (relayed && transaction->remote != PATH_RELAY))
@@ -441,6 +445,23 @@ static void answer(struct paths *paths, const struct path_tools *t, struct path 
             send_probe(paths, t, path, i, false);
 }
 
+/*
+ * Whether a probe under this call (NULL: an opening) says that the peer knows what we send under. A
+ * probe under an older call says nothing of the sort: it may be that the offer of our call was
+ * lost, while the peer has its own and now sends what we cannot read.
+ */
+static bool is_answer(const struct path *path, const struct path_call *call)
+{
+    bool offered = false;
+    if (call == NULL || memcmp(call->nonce, path->calling_nonce, PUNCH_NONCE_SIZE) == 0)
+        return true;
+    for (unsigned i = 0; i < PATH_CALLS; i++)
+        offered =
+            offered || (path->calls[i].mine != 0 &&
+                        memcmp(path->calls[i].nonce, path->calling_nonce, PUNCH_NONCE_SIZE) == 0);
+    return offered && call == &path->calls[path->newest];
+}
+
 void path_probe(struct paths *paths, const struct path_tools *t,
                 const struct node_in_datagram *datagram, const struct frame *frame)
 {
@@ -460,7 +481,10 @@ void path_probe(struct paths *paths, const struct path_tools *t,
                   (struct trace_record){.remote = datagram->remote, .number = frame->counter});
     path->theirs = probe.side;
     path->blamed = false;
-    if (path->calling) {
+    path->heard_ns = t->tools.cx->now_ns;
+    if (frame->counter > path->highest)
+        path->highest = frame->counter;
+    if (path->calling && is_answer(path, call)) {
         path->calling = false;
         path->call_tries = 0;
         path->call_next_ns = UINT64_MAX;

@@ -6,6 +6,11 @@
 
 /* ---- path.c: the table, the choice, data ------------------------------------------------------ */
 
+/* The path to a peer, made when there is none; one that is of no use to us makes room. */
+struct path *path_make(struct paths *paths, const struct path_tools *t,
+                       const uint8_t identity[static IDENTITY_SIZE]);
+/* Forgets a path and wipes its keys. */
+void path_forget(struct paths *paths, const struct path_tools *t, struct path *path);
 /* The path to a peer; made when there is none and `make` says so; NULL: none, or no room. */
 struct path *path_of(struct paths *paths, const uint8_t identity[static IDENTITY_SIZE], bool make);
 /* Sends bytes through the relay channel, whether or not anything has come from there. */
@@ -30,6 +35,8 @@ bool path_is_first(const struct path_tools *t, const struct path *path);
 
 /* Calls the peer through our home now, or says the last call again; else tries again later. */
 void path_call(struct paths *paths, const struct path_tools *t, struct path *path);
+/* Nothing leads to its calls and its channel any more. */
+void path_calls_forget(struct paths *paths, struct path *path);
 /* Calls anew, but not too often. */
 void path_call_anew(struct paths *paths, const struct path_tools *t, struct path *path);
 /* The path that this index belongs to, and the call; without one it is of an opening. NULL: none. */

@@ -55,6 +55,9 @@ struct end {
     uint8_t boot;
     bool gone;          /* nothing reaches it, and nothing comes from it */
     bool mute;          /* answers sessions, but no message */
+    struct peer *called;    /* answers CONNECT by an offer of this one, unless NULL, */
+    struct addr called_at;  /* who is seen there, */
+    uint32_t other_us;      /* with this delay */
     struct handle session;
     uint32_t count;
     struct punch_message inbox[INBOX];
@@ -473,6 +476,27 @@ static inline void our_fire(void)
 
 /* ---- Servers --------------------------------------------------------------------------------- */
 
+/* An offer of a peer, as its home would say it. */
+static inline struct punch_message offer_of(struct peer *peer, const uint8_t *nonce, bool caller,
+                                            uint32_t channel)
+{
+    struct punch_message offer = {
+        .type = PUNCH_OFFER, .flag = caller, .channel = channel, .party.side = peer->side};
+    memcpy(offer.nonce, nonce, sizeof offer.nonce);
+    memcpy(peer->nonce, nonce, sizeof peer->nonce);
+    memcpy(offer.party.salt, peer->salt, sizeof offer.party.salt);
+    offer.party.introduction =
+        (struct frame_span){peer->self.introduction, peer->self.introduction_size};
+    return offer;
+}
+
+static inline void add_candidate(struct punch_message *offer, struct addr addr, uint8_t kind)
+{
+    assert_true(offer->party.candidate_count < PUNCH_CANDIDATES_MAX);
+    offer->party.candidates[offer->party.candidate_count++] =
+        (struct punch_candidate){.addr = addr, .kind = kind};
+}
+
 static inline void answer_client(struct end *end, const struct punch_message *message)
 {
     unsigned n = (unsigned)(end - r->server);
@@ -483,6 +507,13 @@ static inline void answer_client(struct end *end, const struct punch_message *me
                                                            ? PUNCH_PONG
                                                            : PUNCH_REGISTERED,
                                                .observed = r->address});
+    if (message->type == PUNCH_CONNECT && end->called != NULL) {
+        struct punch_message offer = offer_of(end->called, message->nonce, true, message->channel);
+        offer.other_us = end->other_us;
+        if (end->called_at.family != ADDR_NONE)
+            add_candidate(&offer, end->called_at, PUNCH_CANDIDATE_OBSERVED);
+        server_says(n, &offer);
+    }
 }
 
 static inline void end_hears(struct end *end, const struct packet *packet)
@@ -742,27 +773,6 @@ static inline unsigned heard_times(unsigned n, uint8_t type, uint64_t *at_ns, un
 static inline unsigned heard_count(unsigned n, uint8_t type)
 {
     return heard_times(n, type, NULL, 0);
-}
-
-/* An offer of a peer, as its home would say it. */
-static inline struct punch_message offer_of(struct peer *peer, const uint8_t *nonce, bool caller,
-                                            uint32_t channel)
-{
-    struct punch_message offer = {
-        .type = PUNCH_OFFER, .flag = caller, .channel = channel, .party.side = peer->side};
-    memcpy(offer.nonce, nonce, sizeof offer.nonce);
-    memcpy(peer->nonce, nonce, sizeof peer->nonce);
-    memcpy(offer.party.salt, peer->salt, sizeof offer.party.salt);
-    offer.party.introduction =
-        (struct frame_span){peer->self.introduction, peer->self.introduction_size};
-    return offer;
-}
-
-static inline void add_candidate(struct punch_message *offer, struct addr addr, uint8_t kind)
-{
-    assert_true(offer->party.candidate_count < PUNCH_CANDIDATES_MAX);
-    offer->party.candidates[offer->party.candidate_count++] =
-        (struct punch_candidate){.addr = addr, .kind = kind};
 }
 
 /* Says it, and lets it arrive. */

@@ -23,6 +23,12 @@ static void observe(void *context, const struct net_event *event)
         event_print(stage->request->trace, stage->net, event, stage->request->detail);
     if (stage->keys != NULL)
         stage_observe(stage, event);
+    if (event->kind == NET_SENT && event->now_ns >= stage->quiet_from_ns) {
+        check(stage->clients[event->place] != PLAN_INTERNET);
+        struct run_quiet *quiet = &stage->run->quiet[stage->clients[event->place]];
+        quiet->packets++;
+        quiet->bytes += packet_wire_size(event->packet);
+    }
     if (event->kind != NET_OUTPUT || event->output->kind != NODE_OUT_BEHAVIOUR)
         return;
     struct run_finding finding = {.at_ns = event->now_ns,
@@ -287,6 +293,22 @@ static bool may_end_early(const struct plan_scenario *scenario, uint64_t *last_n
     return may;
 }
 
+/* Where the end of a mesh's run is quiet for long, it is counted what that costs. */
+static void count_quiet(struct stage *stage)
+{
+    const struct plan_scenario *scenario = stage->scenario;
+    uint64_t last_ns;
+    stage->quiet_from_ns = UINT64_MAX;
+    if (stage->keys == NULL || may_end_early(scenario, &last_ns) ||
+        scenario->duration_ns < last_ns + RUN_QUIET_AFTER_NS + RUN_QUIET_MIN_NS)
+        return;
+    uint64_t from_ns = last_ns + RUN_QUIET_AFTER_NS;
+    stage->run->quiet = calloc(scenario->place_count + 1, sizeof *stage->run->quiet);
+    check(stage->run->quiet != NULL);
+    stage->run->quiet_ns = scenario->duration_ns - from_ns;
+    stage->quiet_from_ns = from_ns;
+}
+
 /*
  * No run of a scenario needs more events than this. A hundred for each datagram that the script
  * sends is several times what a relayed one costs.
@@ -341,6 +363,7 @@ bool run_on_sim(const struct run_request *request, struct run *run,
     bool done = open_files(&stage, error);
     if (done) {
         schedule_all(&stage);
+        count_quiet(&stage);
         play(&stage);
         run->digest = net_digest(stage.net);
         run->end_ns = net_now(stage.net);

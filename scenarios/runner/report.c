@@ -151,6 +151,23 @@ void report_pair(struct report *report, const char *network, const struct plan_s
     json_end(&json);
 }
 
+void report_quiet(struct report *report, const struct plan_scenario *scenario,
+                  const struct run *run)
+{
+    static const uint64_t hour_s = 3600;
+    uint64_t quiet_s = run->quiet_ns / 1000000000;
+    for (uint32_t i = 0; run->quiet != NULL && i < scenario->place_count; i++) {
+        const struct run_quiet *quiet = &run->quiet[i];
+        if (scenario->places[i].kind != PLAN_CLIENT)
+            continue;
+        check(quiet_s > 0);
+        report_note(report,
+                    "%s: in an idle hour %s sends %" PRIu64 " bytes in %" PRIu64 " IP packets",
+                    scenario->title, scenario->places[i].name, quiet->bytes * hour_s / quiet_s,
+                    quiet->packets * hour_s / quiet_s);
+    }
+}
+
 void report_note(struct report *report, const char *format, ...)
 {
     va_list arguments;

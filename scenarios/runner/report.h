@@ -44,6 +44,10 @@ void report_verdict(struct report *report, const struct report_verdict *verdict)
 void report_pair(struct report *report, const char *network, const struct plan_scenario *scenario,
                  uint64_t seed, const struct judge_sum *sum);
 /* A comment under the verdict. */
+/* What clients send when nothing is asked of them, if the run had time for that. */
+void report_quiet(struct report *report, const struct plan_scenario *scenario,
+                  const struct run *run);
+
 void report_note(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* The closing line. */

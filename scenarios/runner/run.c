@@ -47,5 +47,6 @@ void run_free(struct run *run)
     free(run->findings);
     free(run->events_seen);
     free(run->pairs);
+    free(run->quiet);
     *run = (struct run){.findings = NULL};
 }

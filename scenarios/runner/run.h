@@ -51,6 +51,11 @@ enum run_event_kind {
     RUN_HOME,      /* `from` is registered at the server `to`; PLAN_INTERNET: no longer */
 };
 
+/* A run is quiet from so long after the last datagram that its script has sent, if it then goes on
+   for so long at least. */
+#define RUN_QUIET_AFTER_NS UINT64_C(120000000000)
+#define RUN_QUIET_MIN_NS UINT64_C(3600000000000)
+
 /* What the network saw of paths between clients, or what their nodes said; see the kinds. */
 struct run_event {
     uint64_t at_ns;
@@ -72,6 +77,12 @@ struct run_pair {
     struct oracle_pair_seen seen;
 };
 
+/* What a host sent, in IP packets, while the script asked for nothing. */
+struct run_quiet {
+    uint64_t packets;
+    uint64_t bytes;
+};
+
 struct run {
     struct run_finding *findings; /* in order of arrival */
     uint32_t finding_count;
@@ -83,6 +94,8 @@ struct run {
     uint64_t end_ns;
     uint64_t packets; /* that hosts sent */
     uint64_t events;
+    uint64_t quiet_ns; /* how long nothing was asked for at its end; 0: less than RUN_QUIET_MIN_NS */
+    struct run_quiet *quiet; /* by place of the scenario, in that time; NULL: none */
     bool stormed; /* it was stopped, since it had more events than it may need */
 };
 

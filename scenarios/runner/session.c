@@ -266,6 +266,8 @@ static bool run_once(struct session *session, struct course *course, uint32_t in
     judge(course, &run, seed);
     table_add(&pictures->table, course->scenario, &run, course->right);
     sum_up(session, course->scenario, &run, seed, &pictures->matrix);
+    if (index == 0)
+        report_quiet(&session->report, course->scenario, &run);
     run_free(&run);
     return true;
 }
