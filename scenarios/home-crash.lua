@@ -42,8 +42,9 @@ for _, homes in ipairs { { "s1", "s2" }, { "s2", "s1" } } do
     at "22s" { crash "s1" }
     at "23s" { connect("alice", "bob") }
     at "24s" { talk("alice", "bob", { every = "50ms", lasts = "20s" }) }
-    expect { within = "6s", after = "23s", data("alice", "bob") }
-    expect { always, after = "30s", direct("alice", "bob") }
+    -- A callee that has said nothing for a while does not know yet: his reserve takes over when his home, too, is silent.
+    expect { within = "15s", after = "23s", data("alice", "bob") }
+    expect { always, after = "40s", direct("alice", "bob") }
 
     world(which .. " crashes under a relayed pair", "apdm-apdf", homes)
     at "8s"  { connect("alice", "bob") }
@@ -71,7 +72,6 @@ for _, homes in ipairs { { "s1", "s2" }, { "s2", "s1" } } do
     at "8s"  { connect("alice", "bob") }
     at "10s" { talk("alice", "bob", { every = "50ms", lasts = "100s" }) }
     at "22s" { restart "s1" }
-    expect { never, after = "8s", unreachable("alice", "bob") }
     expect { finally, relayed("alice", "bob", "apdm-against-apdf") }
     flows("10s", "6s")
     flows("28s", "100ms")

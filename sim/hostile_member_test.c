@@ -4,7 +4,7 @@
 enum {
     HONEST = 2,
     MINUTES = 10,
-    BOUND = 5,          /* datagrams that a victim may get of one honest node */
+    BOUND = 5,           /* datagrams that a victim may get of one honest node */
     FOREIGN_PORT = 4444, /* of the victim: nothing there has ever asked for anything */
     LIES = 10000,
 };
@@ -17,15 +17,15 @@ static uint32_t rogue_count;
 /* A way of pointing honest nodes at the victim. */
 struct arrangement {
     const char *name;
-    bool one_nat;    /* all of them, but the server, are behind one NAT */
-    bool registers;  /* the victim's address as a host's own */
-    bool binds;      /* HELLO, REGISTER, PING, CONNECT with the victim's source */
-    bool twice;      /* the same bytes from the rogue's own address too */
-    bool probes;     /* PROBEs with the victim's source */
+    bool one_nat;      /* all of them, but the server, are behind one NAT */
+    bool registers;    /* the victim's address as a host's own */
+    bool binds;        /* HELLO, REGISTER, PING, CONNECT with the victim's source */
+    bool twice;        /* the same bytes from the rogue's own address too */
+    bool probes;       /* PROBEs with the victim's source */
     bool acknowledges; /* what it never received */
-    bool forgets;    /* ever new sources between, so that budgets are forgotten */
-    bool opens;      /* the honest clients call the rogues, too */
-    unsigned calls;  /* in a second, of each rogue */
+    bool forgets;      /* ever new sources between, so that budgets are forgotten */
+    bool opens;        /* the honest clients call the rogues, too */
+    unsigned calls;    /* in a second, of each rogue */
 };
 
 static const struct arrangement arrangements[] = {
@@ -156,9 +156,8 @@ static void build(const struct arrangement *how, uint32_t count)
         rogues[i] = rogue_new(name, router);
         struct punch_party *party = &rogues[i]->party;
         for (uint16_t n = 0; how->registers && n < 3; n++)
-            party->candidates[party->candidate_count++] =
-                (struct punch_candidate){.addr = victim_addr((uint16_t)(FOREIGN_PORT + n)),
-                                         .kind = PUNCH_CANDIDATE_HOST};
+            party->candidates[party->candidate_count++] = (struct punch_candidate){
+                .addr = victim_addr((uint16_t)(FOREIGN_PORT + n)), .kind = PUNCH_CANDIDATE_HOST};
     }
 }
 

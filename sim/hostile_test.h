@@ -32,8 +32,8 @@
 
 enum {
     PLACES = 64,
-    NUMBERS = 4096,  /* of data */
-    TAPPED = 16384,  /* datagrams that the tap keeps */
+    NUMBERS = 4096,   /* of data */
+    TAPPED = 16384,   /* datagrams that the tap keeps */
     TAP_BYTES = 1300, /* of each; nothing that is recorded is longer */
     DATA_SIZE = 24,
     ROGUES = 10,
@@ -114,8 +114,7 @@ static inline void papers_make(struct papers *p, uint32_t number, uint32_t issue
     put_tunnel_key(c.tunnel_key, number);
     assert_true(credential_sign(&c, &crypto_real, seed));
     in->credential = p->credential;
-    in->credential_size =
-        (uint32_t)credential_encode(&c, p->credential, sizeof p->credential);
+    in->credential_size = (uint32_t)credential_encode(&c, p->credential, sizeof p->credential);
 }
 
 /* ---- The world ------------------------------------------------------------------------------- */
@@ -123,12 +122,12 @@ static inline void papers_make(struct papers *p, uint32_t number, uint32_t issue
 /* What has been seen of one place. */
 struct watch {
     uint8_t identity[IDENTITY_SIZE];
-    uint64_t out_bytes, out_datagrams; /* that it sent */
-    uint64_t in_bytes, in_datagrams;   /* that came to it, open port or not */
-    uint32_t homes;                    /* times it said which home it has */
-    uint32_t paths;                    /* times it said what its path is */
-    struct node_out_path path;         /* as last said */
-    uint64_t direct_ns;                /* when it first was direct */
+    uint64_t out_bytes, out_datagrams;  /* that it sent */
+    uint64_t in_bytes, in_datagrams;    /* that came to it, open port or not */
+    uint32_t homes;                     /* times it said which home it has */
+    uint32_t paths;                     /* times it said what its path is */
+    struct node_out_path path;          /* as last said */
+    uint64_t direct_ns;                 /* when it first was direct */
     uint64_t first_ns, last_ns, gap_ns; /* of data that was new */
     uint32_t delivered, repeated;
     uint8_t times[NUMBERS]; /* each number */
@@ -482,9 +481,12 @@ static inline void path_key(uint8_t key[static 32], const uint8_t *secret, const
                             const uint8_t *to_salt)
 {
     static const char label[] = "warren path v1";
-    const struct crypto_span parts[6] = {
-        {(const uint8_t *)label, sizeof label - 1}, {nonce, PUNCH_NONCE_SIZE}, {from, 32},
-        {from_salt, PUNCH_SALT_SIZE},               {to, 32},                  {to_salt, PUNCH_SALT_SIZE}};
+    const struct crypto_span parts[6] = {{(const uint8_t *)label, sizeof label - 1},
+                                         {nonce, PUNCH_NONCE_SIZE},
+                                         {from, 32},
+                                         {from_salt, PUNCH_SALT_SIZE},
+                                         {to, 32},
+                                         {to_salt, PUNCH_SALT_SIZE}};
     crypto_real.blake2s(key, 32, secret, 32, parts, 6);
 }
 
@@ -499,8 +501,8 @@ static inline void rogue_offered(struct rogue *r, const struct punch_message *of
                                  &peer),
                      IDENTITY_OK);
     assert_true(crypto_real.x25519(secret, r->self.tunnel_key, peer.tunnel_key));
-    path_key(r->call.send, secret, offer->nonce, r->self.public_key, r->party.salt,
-             peer.tunnel_key, offer->party.salt);
+    path_key(r->call.send, secret, offer->nonce, r->self.public_key, r->party.salt, peer.tunnel_key,
+             offer->party.salt);
     path_key(r->call.receive, secret, offer->nonce, peer.tunnel_key, offer->party.salt,
              r->self.public_key, r->party.salt);
     crypto_real.blake2s(hash, 32, r->call.send, 32, &part, 1);

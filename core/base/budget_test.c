@@ -181,6 +181,40 @@ static void test_copy(void **state)
     assert_int_equal(drain(&block.budget, 0, addr), BURST - 1);
 }
 
+/* A strict table forgets nobody who has still something to wait for. */
+static void test_strict(void **state)
+{
+    (void)state;
+    struct budget_rate strict = rate;
+    struct addr forgot, addr = in_prefix(PREFIXES, 1);
+    strict.strict = true;
+    budget_init(&block.budget, block.memory, PREFIXES, strict, (struct hash_key){{1, 2}});
+    for (uint32_t i = 0; i < PREFIXES; i++)
+        assert_int_equal(drain(&block.budget, 0, in_prefix(i, 1)), BURST);
+    assert_int_equal(drain(&block.budget, BURST * TOKEN_NS - 1, addr), 0);
+    for (uint32_t i = 0; i < PREFIXES; i++)
+        assert_int_equal(drain(&block.budget, BURST * TOKEN_NS - 1, in_prefix(i, 1)), BURST - 1);
+    /* The others wait; whose bucket is full again makes room. */
+    addr = in_prefix(1, 1);
+    budget_refill(&block.budget, BURST * TOKEN_NS, &addr);
+    addr = in_prefix(PREFIXES, 1);
+    assert_true(budget_take(&block.budget, BURST * TOKEN_NS, &addr, &forgot));
+    assert_true(forgot.family == ADDR_V4 && forgot.ip[2] == 1);
+    assert_int_equal(drain(&block.budget, BURST * TOKEN_NS, addr), BURST - 1);
+}
+
+/* What is asked for only above some tokens leaves them to others. */
+static void test_above(void **state)
+{
+    (void)state;
+    struct addr addr = in_prefix(1, 1);
+    for (uint32_t i = 0; i < 2 * BURST; i++)
+        assert_int_equal(budget_take_above(&block.budget, 0, &addr, 3, NULL), i < BURST - 3);
+    assert_int_equal(drain(&block.budget, 0, addr), 3);
+    assert_false(budget_take_above(&block.budget, 3 * TOKEN_NS, &addr, 3, NULL));
+    assert_true(budget_take_above(&block.budget, 4 * TOKEN_NS, &addr, 3, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +224,8 @@ int main(void)
         cmocka_unit_test_setup(test_prefixes, setup),
         cmocka_unit_test_setup(test_full_table_forgets_in_turn, setup),
         cmocka_unit_test_setup(test_refill, setup),
+        cmocka_unit_test_setup(test_strict, setup),
+        cmocka_unit_test_setup(test_above, setup),
         cmocka_unit_test_setup(test_copy, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

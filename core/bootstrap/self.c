@@ -34,43 +34,58 @@ struct identity_trust self_trust(const struct self *self, uint64_t now_ns)
     };
 }
 
-static struct member member_of_certificate(const struct certificate *certificate)
+/* What a node shows of itself, decoded. Without a credential it is a server's. */
+struct shown {
+    struct certificate certificate;
+    struct credential credential;
+    bool server;
+};
+
+static enum identity_error shown_decode(struct shown *shown, struct crypto_span certificate,
+                                        struct crypto_span credential)
 {
-    struct member member = {.name = certificate->name, .server = true, .roles = certificate->roles};
-    memcpy(member.identity, certificate->identity, sizeof member.identity);
-    memcpy(member.tunnel_key, certificate->tunnel_key, sizeof member.tunnel_key);
-    return member;
+    enum identity_error error =
+        certificate_decode(&shown->certificate, certificate.bytes, certificate.size);
+    shown->server = credential.bytes == NULL;
+    if (error == IDENTITY_OK && !shown->server)
+        error = credential_decode(&shown->credential, credential.bytes, credential.size);
+    return error;
 }
 
-static struct member member_of_credential(const struct credential *credential)
+static struct member member_of(const struct shown *shown)
 {
-    struct member member = {.name = credential->name};
+    const struct certificate *certificate = &shown->certificate;
+    const struct credential *credential = &shown->credential;
+    struct member member = {.expiry_s = certificate->not_after_s, .server = shown->server};
+    if (shown->server) {
+        member.name = certificate->name;
+        member.roles = certificate->roles;
+        memcpy(member.identity, certificate->identity, sizeof member.identity);
+        memcpy(member.tunnel_key, certificate->tunnel_key, sizeof member.tunnel_key);
+        return member;
+    }
+    /* A credential is believed as long as its issuer's certificate is. */
+    if (credential->expiry_s < member.expiry_s)
+        member.expiry_s = credential->expiry_s;
+    member.name = credential->name;
     memcpy(member.identity, credential->identity, sizeof member.identity);
     memcpy(member.tunnel_key, credential->tunnel_key, sizeof member.tunnel_key);
     return member;
 }
 
-/* Without a credential it is a server, whose certificate it is. `*member` stays on an error. */
+/* `*member` stays on an error. */
 static enum identity_error believe(const struct identity_trust *trust, const struct crypto *crypto,
-                                   struct crypto_span shown, struct crypto_span credential_bytes,
+                                   struct crypto_span certificate, struct crypto_span credential,
                                    struct member *member)
 {
-    struct certificate certificate;
-    struct credential credential;
-    enum identity_error error = certificate_decode(&certificate, shown.bytes, shown.size);
+    struct shown shown;
+    enum identity_error error = shown_decode(&shown, certificate, credential);
     if (error != IDENTITY_OK)
         return error;
-    if (credential_bytes.bytes == NULL) {
-        error = certificate_verify(&certificate, crypto, trust);
-        if (error == IDENTITY_OK)
-            *member = member_of_certificate(&certificate);
-        return error;
-    }
-    error = credential_decode(&credential, credential_bytes.bytes, credential_bytes.size);
+    error = shown.server ? certificate_verify(&shown.certificate, crypto, trust)
+                         : credential_verify(&shown.credential, &shown.certificate, crypto, trust);
     if (error == IDENTITY_OK)
-        error = credential_verify(&credential, &certificate, crypto, trust);
-    if (error == IDENTITY_OK)
-        *member = member_of_credential(&credential);
+        *member = member_of(&shown);
     return error;
 }
 
@@ -124,21 +139,61 @@ enum identity_error self_set(struct self *self, const struct crypto *crypto, uin
     return IDENTITY_OK;
 }
 
+/* The two parts of an introduction; a credential of no bytes is NULL. */
+static enum identity_error take_apart(const uint8_t *introduction, size_t size,
+                                      struct crypto_span *certificate,
+                                      struct crypto_span *credential)
+{
+    struct reader r = reader_of(introduction, size);
+    *certificate = (struct crypto_span){.size = read_u16(&r)};
+    certificate->bytes = read_span(&r, certificate->size);
+    *credential = (struct crypto_span){.size = read_u16(&r)};
+    if (credential->size > 0)
+        credential->bytes = read_span(&r, credential->size);
+    if (r.failed)
+        return IDENTITY_TRUNCATED;
+    return reader_left(&r) > 0 ? IDENTITY_TRAILING : IDENTITY_OK;
+}
+
+/* Another one under our own tunnel key: what we share with it would be no secret of two. */
+static bool has_our_key(const struct self *self, const struct member *member)
+{
+    return self->ready &&
+           memcmp(member->tunnel_key, self->public_key, sizeof member->tunnel_key) == 0 &&
+           memcmp(member->identity, self->identity, sizeof member->identity) != 0;
+}
+
 enum identity_error self_verify(const struct self *self, const struct crypto *crypto,
                                 uint64_t now_ns, const uint8_t *introduction, size_t size,
                                 struct member *member)
 {
+    struct crypto_span certificate, credential;
     memset(member, 0, sizeof *member);
-    struct reader r = reader_of(introduction, size);
-    struct crypto_span certificate = {.size = read_u16(&r)};
-    certificate.bytes = read_span(&r, certificate.size);
-    struct crypto_span credential = {.size = read_u16(&r)};
-    if (credential.size > 0)
-        credential.bytes = read_span(&r, credential.size);
-    if (r.failed)
-        return IDENTITY_TRUNCATED;
-    if (reader_left(&r) > 0)
-        return IDENTITY_TRAILING;
+    enum identity_error error = take_apart(introduction, size, &certificate, &credential);
+    if (error != IDENTITY_OK)
+        return error;
     const struct identity_trust trust = self_trust(self, now_ns);
-    return believe(&trust, crypto, certificate, credential, member);
+    error = believe(&trust, crypto, certificate, credential, member);
+    if (error != IDENTITY_OK || !has_our_key(self, member))
+        return error;
+    memset(member, 0, sizeof *member);
+    return IDENTITY_WRONG_OWNER;
+}
+
+enum identity_error self_claimed(const uint8_t *introduction, size_t size, struct member *member)
+{
+    struct crypto_span certificate, credential;
+    struct shown shown;
+    memset(member, 0, sizeof *member);
+    enum identity_error error = take_apart(introduction, size, &certificate, &credential);
+    if (error == IDENTITY_OK)
+        error = shown_decode(&shown, certificate, credential);
+    if (error == IDENTITY_OK)
+        *member = member_of(&shown);
+    return error;
+}
+
+bool self_expired(const struct self *self, uint64_t now_ns, const struct member *member)
+{
+    return self_wall_s(self, now_ns) > member->expiry_s;
 }

@@ -40,7 +40,8 @@ struct member {
     uint8_t tunnel_key[IDENTITY_TUNNEL_KEY_SIZE];
     struct label name;
     bool server;
-    uint16_t roles; /* of a server */
+    uint16_t roles;    /* of a server */
+    uint64_t expiry_s; /* the last second in which what it showed is valid */
 };
 
 /* Wall time now, seconds since 1970; 0 while it is not known. */
@@ -56,12 +57,16 @@ enum identity_error self_set(struct self *self, const struct crypto *crypto, uin
                              const struct node_in_identity *in);
 
 /*
- * Decodes and verifies an introduction: four hashes and two signatures at most. On an error the
- * member is all zero.
+ * Decodes and verifies an introduction: four hashes and two signatures at most. Another
+ * node that shows our own tunnel key is IDENTITY_WRONG_OWNER. On an error the member is all zero.
  */
 enum identity_error self_verify(const struct self *self, const struct crypto *crypto,
                                 uint64_t now_ns, const uint8_t *introduction, size_t size,
                                 struct member *member);
+/* Likewise, but only what the bytes claim: nothing is verified. */
+enum identity_error self_claimed(const uint8_t *introduction, size_t size, struct member *member);
+/* Whether what the member showed is no longer valid. */
+bool self_expired(const struct self *self, uint64_t now_ns, const struct member *member);
 /* What trust rests on now. */
 struct identity_trust self_trust(const struct self *self, uint64_t now_ns);
 

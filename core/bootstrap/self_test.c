@@ -322,6 +322,79 @@ static void test_verify(void **state)
     }
 }
 
+/* What is claimed is what would be believed if it were signed, and needs no signature. */
+static void test_claimed(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct self self = made(i == 1);
+        uint8_t bytes[SELF_INTRODUCTION_MAX];
+        size_t size = self.introduction_size;
+        struct member member, verified;
+        assert_int_equal(verify(&self, START_NS, self.introduction, size, &verified), IDENTITY_OK);
+        /* An issuer's certificate is good for longer than the credential. */
+        assert_int_equal(verified.expiry_s, i == 1 ? NOT_AFTER_S : EXPIRY_S);
+        memcpy(bytes, self.introduction, size);
+        bytes[size - (i == 1 ? 3 : 1)] ^= 1; /* in the last signature */
+        assert_int_not_equal(verify(&self, START_NS, bytes, size, &member), IDENTITY_OK);
+        assert_int_equal(self_claimed(bytes, size, &member), IDENTITY_OK);
+        assert_memory_equal(member.identity, verified.identity, sizeof member.identity);
+        assert_memory_equal(member.tunnel_key, verified.tunnel_key, sizeof member.tunnel_key);
+        assert_int_equal(member.roles, verified.roles);
+        assert_int_equal(member.server, verified.server);
+        assert_int_equal(member.expiry_s, verified.expiry_s);
+        assert_int_equal(self_claimed(bytes, size - 1, &member), IDENTITY_TRUNCATED);
+        assert_nobody(&member);
+    }
+}
+
+/* A credential is good for no longer than the certificate that it was issued under. */
+static void test_expiry(void **state)
+{
+    (void)state;
+    struct papers papers;
+    struct credential credential = credential_of(SEED_SERVER);
+    const struct seed seed = seed_of(SEED_SERVER);
+    struct self self = blank();
+    struct member member;
+    credential.expiry_s = NOT_AFTER_S + 1;
+    assert_true(credential_sign(&credential, &crypto_real, seed.bytes));
+    make_papers(&papers, false);
+    show_credential(&papers, &credential);
+    assert_int_equal(self_set(&self, &crypto_real, START_NS, &papers.in), IDENTITY_OK);
+    assert_int_equal(verify(&self, START_NS, self.introduction, self.introduction_size, &member),
+                     IDENTITY_OK);
+    assert_int_equal(member.expiry_s, NOT_AFTER_S);
+    uint64_t last_ns = START_NS + (uint64_t)(NOT_AFTER_S - NOW_S) * SECOND_NS;
+    assert_false(self_expired(&self, START_NS, &member));
+    assert_false(self_expired(&self, last_ns + SECOND_NS - 1, &member));
+    assert_true(self_expired(&self, last_ns + SECOND_NS, &member));
+}
+
+/* Somebody else who shows our tunnel key could be sent what we would read ourselves. */
+static void test_own_key(void **state)
+{
+    (void)state;
+    const struct self self = made(false), server = made(true);
+    struct papers papers;
+    struct credential credential = credential_of(SEED_SERVER);
+    const struct seed seed = seed_of(SEED_SERVER);
+    struct self other = blank();
+    struct member member;
+    put_identity(credential.identity, SEED_OTHER);
+    assert_true(credential_sign(&credential, &crypto_real, seed.bytes));
+    make_papers(&papers, false);
+    memset(papers.in.seed, SEED_OTHER, sizeof papers.in.seed);
+    show_credential(&papers, &credential);
+    assert_int_equal(self_set(&other, &crypto_real, START_NS, &papers.in), IDENTITY_OK);
+    assert_int_equal(
+        verify(&server, START_NS, other.introduction, other.introduction_size, &member),
+        IDENTITY_OK);
+    assert_int_equal(verify(&self, START_NS, other.introduction, other.introduction_size, &member),
+                     IDENTITY_WRONG_OWNER);
+    assert_nobody(&member);
+}
+
 /* Every shorter introduction, a longer one, and every flipped bit. */
 static void test_verify_bytes(void **state)
 {
@@ -414,6 +487,8 @@ int main(void)
         cmocka_unit_test(test_trust),        cmocka_unit_test(test_set_refuses),
         cmocka_unit_test(test_verify),       cmocka_unit_test(test_verify_bytes),
         cmocka_unit_test(test_verify_trust), cmocka_unit_test(test_verify_roles),
+        cmocka_unit_test(test_claimed),      cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_own_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

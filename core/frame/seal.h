@@ -41,7 +41,7 @@ enum {
     SEAL_UNPROVEN_BITS_V6 = 64,
 };
 #define SEAL_UNPROVEN_NS UINT64_C(900000000000) /* until one more may be sent */
-#define SEAL_COOKIE_NS UINT64_C(120000000000)  /* a period; the last one's cookies count as well */
+#define SEAL_COOKIE_NS UINT64_C(120000000000)   /* a period; the last one's cookies count as well */
 
 /* The initiator makes new keys after this time or this many frames; no set sends more than twice
    as many. The keys before are good for receiving this long after the first frame under the new. */
@@ -180,7 +180,7 @@ struct seal_event {
     enum seal_event_kind kind;
     struct handle session;   /* SEAL_UP, SEAL_MESSAGE */
     const uint8_t *key;      /* the peer's static key */
-    struct frame_span body;  /* good until the next call of anything here */
+    struct frame_span body;  /* good until the next call of anything here but seal_accept() */
     const uint8_t *hello;    /* SEAL_HELLO, first SEAL_MESSAGE: the nonce of the HELLO, of which the
                                 keys came; FRAME_NONCE_SIZE bytes, as long as `body` */
     struct seal_route route; /* where it came from: an answer goes there */

@@ -126,7 +126,7 @@ static void test_keepalive(void **state)
     assert_int_equal(heard_count(0, PUNCH_REGISTER), 1);
     mark();
     run_for(100 * SECOND);
-    uint64_t at_ns[8];
+    uint64_t at_ns[8] = {0};
     unsigned count = heard_times(0, PUNCH_PING, at_ns, 8);
     assert_int_equal(count, 4);
     assert_int_equal(at_ns[0], CLIENT_KEEPALIVE_NS + 1);
@@ -326,7 +326,7 @@ static void test_hysteresis(void **state)
         unsigned home_ms, other_ms;
         bool leaves;
     } rows[] = {
-        {40, 40, false}, {40, 35, false}, {40, 31, false}, {12, 3, false},
+        {40, 40, false}, {40, 35, false},  {40, 31, false}, {12, 3, false},
         {40, 5, true},   {100, 80, false}, {100, 20, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -449,8 +449,7 @@ static void test_challenge(void **state)
     server_says(0, &challenge);
     run_for(100 * MS);
     assert_non_null(heard(0, PUNCH_CHALLENGE_ANSWER));
-    assert_memory_equal(heard(0, PUNCH_CHALLENGE_ANSWER)->token, challenge.token,
-                        PUNCH_TOKEN_SIZE);
+    assert_memory_equal(heard(0, PUNCH_CHALLENGE_ANSWER)->token, challenge.token, PUNCH_TOKEN_SIZE);
     assert_int_equal(heard_count(0, PUNCH_PING), 1); /* to hear where we are seen now */
     assert_true(r->news.moved);
     assert_int_equal(r->homes, 1);

@@ -73,15 +73,15 @@ static bool is_proven(const struct home_client *client, const struct seal_event 
     return addr_equal(&client->route.remote, &event->route.remote);
 }
 
-bool home_answer(const struct home_tools *tools, const struct home_client *client,
-                 const struct seal_event *event, const struct punch_message *message)
+bool home_reply(const struct home_tools *tools, const struct seal_event *event, bool proven,
+                const struct punch_message *message)
 {
     uint8_t body[PUNCH_MESSAGE_MAX];
     struct seal_session *to = seal_at(tools->seal, event->session);
     size_t size = punch_encode(message, body, sizeof body);
     if (to == NULL || size == 0)
         return false;
-    if (!is_proven(client, event) &&
+    if (!proven &&
         (size > event->body.size ||
          !budget_take(&tools->seal->unproven, tools->cx->now_ns, &event->route.remote, NULL))) {
         context_trace(
@@ -90,6 +90,21 @@ bool home_answer(const struct home_tools *tools, const struct home_client *clien
         return false;
     }
     return seal_send(tools->seal, tools->cx, to, &event->route, body, size);
+}
+
+bool home_answer(const struct home_tools *tools, const struct home_client *client,
+                 const struct seal_event *event, const struct punch_message *message)
+{
+    return home_reply(tools, event, is_proven(client, event), message);
+}
+
+bool home_may(uint64_t *used_ns, uint64_t now_ns, uint32_t burst, uint64_t each_ns)
+{
+    uint64_t from_ns = *used_ns > now_ns ? *used_ns : now_ns;
+    if (from_ns - now_ns > (burst - 1) * each_ns)
+        return false;
+    *used_ns = from_ns + each_ns;
+    return true;
 }
 
 void home_disbelieve(const struct home_tools *tools, const struct seal_event *event,
@@ -146,19 +161,52 @@ static void client_gone(struct home *home, const struct home_tools *tools,
     pool_give(&home->clients, client->self);
 }
 
-/* Somebody who says HELLO to the punch socket: a member, and the holder of his tunnel key? */
-static enum identity_error member_shown(const struct home_tools *tools,
-                                        const struct seal_event *event, struct member *member)
+/* These bytes have been verified before, for this client, and are good still. */
+static bool is_believed(const struct home_tools *tools, const struct home_client *client,
+                        const struct frame_span *shown)
 {
-    enum identity_error error = self_verify(tools->self, tools->cx->crypto, tools->cx->now_ns,
-                                            event->body.bytes, event->body.size, member);
+    if (client->introduction_size == shown->size &&
+        memcmp(client->introduction, shown->bytes, shown->size) == 0)
+        return !self_expired(tools->self, tools->cx->now_ns, &client->member);
+    return client->shown_size == shown->size &&
+           memcmp(client->shown, shown->bytes, shown->size) == 0 &&
+           !self_expired(tools->self, tools->cx->now_ns, &client->shown_member);
+}
+
+/*
+ * Somebody who says HELLO to the punch socket: a member, the holder of his tunnel key, and the one
+ * who has a session with it (client; NULL: there is none)? Signatures are dear, so they come last.
+ */
+static enum identity_error member_shown(const struct home_tools *tools,
+                                        const struct seal_event *event,
+                                        const struct home_client *client, struct member *member)
+{
+    enum identity_error error = self_claimed(event->body.bytes, event->body.size, member);
     if (error != IDENTITY_OK)
         return error;
     if (member->server)
         return IDENTITY_WRONG_KIND;
     if (memcmp(member->tunnel_key, event->key, sizeof member->tunnel_key) != 0)
         return IDENTITY_WRONG_OWNER;
-    return IDENTITY_OK;
+    if (client != NULL &&
+        memcmp(client->member.identity, member->identity, sizeof member->identity) != 0)
+        return IDENTITY_WRONG_OWNER;
+    if (client != NULL && is_believed(tools, client, &event->body))
+        return IDENTITY_OK;
+    return self_verify(tools->self, tools->cx->crypto, tools->cx->now_ns, event->body.bytes,
+                       event->body.size, member);
+}
+
+/* Sets the timer to what comes first: silence for too long, or the end of what it showed. */
+static void client_rearm(const struct home_tools *tools, struct home_client *client)
+{
+    const uint64_t second_ns = UINT64_C(1000000000);
+    uint64_t next_ns = client->heard_ns + HOME_SILENT_NS, now_ns = tools->cx->now_ns;
+    uint64_t wall_s = self_wall_s(tools->self, now_ns), expiry_s = client->member.expiry_s;
+    if (expiry_s >= wall_s && expiry_s - wall_s < HOME_SILENT_NS / second_ns &&
+        now_ns + (expiry_s - wall_s + 1) * second_ns < next_ns)
+        next_ns = now_ns + (expiry_s - wall_s + 1) * second_ns;
+    timer_set(tools->cx->timers, &client->timer, next_ns, TIMER_HOME_CLIENT, client->self);
 }
 
 static struct home_client *client_new(struct home *home, const struct home_tools *tools,
@@ -175,9 +223,22 @@ static struct home_client *client_new(struct home *home, const struct home_tools
     client->self = handle;
     client->member = *member;
     client->heard_ns = tools->cx->now_ns;
-    timer_set(tools->cx->timers, &client->timer, tools->cx->now_ns + HOME_SILENT_NS,
-              TIMER_HOME_CLIENT, handle);
+    check(event->body.size <= sizeof client->introduction);
+    memcpy(client->introduction, event->body.bytes, event->body.size);
+    client->introduction_size = (uint32_t)event->body.size;
+    client_rearm(tools, client);
     return client;
+}
+
+/* Keeps what an answered HELLO shows until its keys are used. */
+static void client_shown(struct home_client *client, const struct seal_event *event,
+                         const struct member *member)
+{
+    check(event->body.size <= sizeof client->shown);
+    client->shown_member = *member;
+    memcpy(client->shown, event->body.bytes, event->body.size);
+    client->shown_size = (uint32_t)event->body.size;
+    memcpy(client->shown_hello, event->hello, sizeof client->shown_hello);
 }
 
 /*
@@ -189,16 +250,13 @@ static void client_hello(struct home *home, const struct home_tools *tools,
                          const struct seal_event *event)
 {
     struct member member;
-    enum identity_error error = member_shown(tools, event, &member);
-    if (error != IDENTITY_OK) {
-        home_disbelieve(tools, event, error);
-        return;
-    }
     const struct seal_session *before = seal_with(tools->seal, event->key);
     struct home_client *client = before != NULL ? client_of_session(home, before) : NULL;
-    if (before != NULL && (client == NULL || memcmp(client->member.identity, member.identity,
-                                                    sizeof member.identity) != 0)) {
-        home_disbelieve(tools, event, IDENTITY_WRONG_OWNER);
+    enum identity_error error = before != NULL && client == NULL
+                                    ? IDENTITY_WRONG_OWNER
+                                    : member_shown(tools, event, client, &member);
+    if (error != IDENTITY_OK) {
+        home_disbelieve(tools, event, error);
         return;
     }
     bool fresh = client == NULL;
@@ -206,16 +264,16 @@ static void client_hello(struct home *home, const struct home_tools *tools,
         client = client_new(home, tools, event, &member);
     if (client == NULL)
         return;
-    check(event->body.size <= sizeof client->introduction);
-    client->member = member;
-    memcpy(client->introduction, event->body.bytes, event->body.size);
-    client->introduction_size = (uint32_t)event->body.size;
     const struct seal_session *session =
         seal_accept(tools->seal, tools->cx, HOME_TAG_CLIENT | client->self.index);
-    if (session != NULL)
-        client->session = session->self;
-    else if (fresh)
-        client_gone(home, tools, client);
+    if (session == NULL) {
+        if (fresh)
+            client_gone(home, tools, client);
+        return;
+    }
+    client->session = session->self;
+    if (!fresh)
+        client_shown(client, event, &member);
 }
 
 /* ---- Where a client is ----------------------------------------------------------------------- */
@@ -255,6 +313,13 @@ static void client_arrived(struct home *home, const struct home_tools *tools,
 {
     uint32_t slot;
     struct handle handle;
+    if (client->shown_size > 0 &&
+        memcmp(client->shown_hello, event->hello, sizeof client->shown_hello) == 0) {
+        client->member = client->shown_member;
+        memcpy(client->introduction, client->shown, client->shown_size);
+        client->introduction_size = client->shown_size;
+        client->shown_size = 0;
+    }
     if (map_get(&home->by_identity, client->member.identity, &slot) && slot != client->self.index) {
         struct home_client *before = pool_slot(&home->clients, slot, &handle);
         check(before != NULL);
@@ -307,8 +372,9 @@ static void client_answered_challenge(const struct home_tools *tools, struct hom
 
 /* The home of a client is where it registered as such last, here or elsewhere. */
 static void settle_home(struct home *home, const struct home_tools *tools,
-                        struct home_client *client, bool news)
+                        struct home_client *client, bool was_home, bool news)
 {
+    uint32_t burst = was_home ? 1 : HOME_ANNOUNCES_BURST;
     struct home_location *elsewhere = home_location_of(home, tools->cx, client->member.identity);
     if (!client->home)
         return;
@@ -318,7 +384,8 @@ static void settle_home(struct home *home, const struct home_tools *tools,
     }
     if (elsewhere != NULL)
         home_location_forget(home, elsewhere);
-    if (news)
+    /* What is not said now the next round of all registrations says. */
+    if (news && home_may(&client->announces_ns, tools->cx->now_ns, burst, HOME_ANNOUNCE_NS))
         home_announce(home, tools, client);
 }
 
@@ -329,6 +396,7 @@ static void client_register(struct home *home, const struct home_tools *tools,
     bool news = !client->registered || event->first || message->version > client->version;
     /* Overtaken by a later one on the way; it still deserves its answer. */
     bool late = client->registered && !event->first && message->version < client->version;
+    bool was_home = client->registered && client->home;
     if (!late) {
         client->registered = true;
         client->home = message->flag == 1;
@@ -338,7 +406,7 @@ static void client_register(struct home *home, const struct home_tools *tools,
         memcpy(client->salt, message->party.salt, sizeof client->salt);
         client->candidate_count = message->party.candidate_count;
         memcpy(client->candidates, message->party.candidates, sizeof client->candidates);
-        settle_home(home, tools, client, news);
+        settle_home(home, tools, client, was_home, news);
         context_trace(tools->cx, TRACE_HOME_REGISTERED,
                       (struct trace_record){.socket = event->route.socket,
                                             .remote = client->route.remote,
@@ -405,7 +473,9 @@ static void client_message(struct home *home, const struct home_tools *tools,
     if (error == PUNCH_OK && message.type != PUNCH_REGISTER && message.type != PUNCH_PING &&
         message.type != PUNCH_CHALLENGE_ANSWER && message.type != PUNCH_CONNECT)
         error = PUNCH_UNKNOWN_TYPE;
-    if (error != PUNCH_OK)
+    if (self_expired(tools->self, tools->cx->now_ns, &client->member))
+        client_gone(home, tools, client);
+    else if (error != PUNCH_OK)
         malformed(tools, event, error);
     else
         client_says(home, tools, client, session, event, &message);
@@ -438,6 +508,7 @@ void home_event(struct home *home, const struct home_tools *tools, const struct 
             client_hello(home, tools, event);
         else if (event->route.socket == NODE_SOCKET_RELAY)
             home_server_hello(home, tools, event);
+        seal_decline(tools->seal, tools->cx);
         return;
     }
     struct seal_session *session = seal_at(tools->seal, event->session);
@@ -456,9 +527,9 @@ void home_timer(struct home *home, const struct home_tools *tools, struct handle
 {
     struct home_client *client = pool_at(&home->clients, owner);
     check(client != NULL);
-    if (tools->cx->now_ns - client->heard_ns >= HOME_SILENT_NS)
+    if (tools->cx->now_ns - client->heard_ns >= HOME_SILENT_NS ||
+        self_expired(tools->self, tools->cx->now_ns, &client->member))
         client_gone(home, tools, client);
     else
-        timer_set(tools->cx->timers, &client->timer, client->heard_ns + HOME_SILENT_NS,
-                  TIMER_HOME_CLIENT, owner);
+        client_rearm(tools, client);
 }

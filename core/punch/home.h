@@ -29,12 +29,24 @@
 #define HOME_TOKEN_NS UINT64_C(10000000000)
 /* Servers ask each other so often whether they are there, and are silent after so many times. */
 #define HOME_PING_NS UINT64_C(15000000000)
+/* A PING that has not been answered is repeated sooner. */
+#define HOME_PING_AGAIN_NS UINT64_C(1000000000)
 enum { HOME_PINGS_MAX = 3 };
 /* Each server is told of all registrations anew so often. */
 #define HOME_REFRESH_NS UINT64_C(60000000000)
 /* A client may call so often at once, and then again after each of these times. */
 enum { HOME_CALLS_BURST = 20 };
 #define HOME_CALL_NS UINT64_C(100000000)
+/* A client may have callees that nobody knows looked for at all servers so often at once, and then
+   again after each of these times. */
+enum { HOME_SEARCHES_BURST = 5 };
+#define HOME_SEARCH_NS UINT64_C(1000000000)
+/* Every server is told at once when a client has come home, or has left: so often, and then again
+   after each of these times. Other news of it waits for the next one of these times at least. */
+enum { HOME_ANNOUNCES_BURST = 5 };
+#define HOME_ANNOUNCE_NS UINT64_C(1000000000)
+/* A call that has waited for other servers so long is forgotten. */
+#define HOME_WAIT_NS UINT64_C(10000000000)
 /* The longest wait that an offer may ask for. */
 enum { HOME_OTHER_MAX_US = 2000000 };
 /* Most servers that a home may know: it keeps a bit for each. */
@@ -53,7 +65,10 @@ struct home_client {
     struct seal_route route; /* where it answered a challenge, or where its session was made */
     struct seal_route asked; /* where a challenge is under way */
     uint64_t asked_ns;
-    uint64_t calls_ns; /* the time up to which calls have used up what they may */
+    /* The times up to which these have used up what they may. */
+    uint64_t calls_ns;
+    uint64_t searches_ns;
+    uint64_t announces_ns;
     uint8_t token[PUNCH_TOKEN_SIZE];
     uint8_t salt[PUNCH_SALT_SIZE];
     struct reason_side side;
@@ -62,6 +77,14 @@ struct home_client {
     struct punch_candidate candidates[PUNCH_CANDIDATES_MAX];
     uint32_t introduction_size;
     uint8_t introduction[PUNCH_INTRODUCTION_MAX];
+    /*
+     * What the HELLO showed that was answered last. It could be a recording, so it counts only from
+     * the first message of its keys on.
+     */
+    uint32_t shown_size; /* 0: nothing waits */
+    uint8_t shown[PUNCH_INTRODUCTION_MAX];
+    uint8_t shown_hello[FRAME_NONCE_SIZE]; /* of the HELLO */
+    struct member shown_member;
 };
 
 /* Another server of the mesh. */
@@ -75,7 +98,10 @@ struct home_server {
     uint32_t announce_at; /* slot of the client that it is told of next; UINT32_MAX: of none */
     uint64_t announce_ns; /* when that goes on, or begins again */
     uint64_t ping_ns;     /* when the last PING was sent */
-    uint8_t unanswered;   /* PINGs, in a row */
+    uint8_t unanswered;   /* PINGs since it was last heard */
+    /* The introduction that was verified last: its hash, and the last second that it is good. */
+    uint8_t believed[CRYPTO_BLAKE2S_SIZE];
+    uint64_t believed_s;
 };
 
 struct home {

@@ -117,7 +117,16 @@ static enum punch_refusal refusal_by_relay(enum relay_result result)
 
 /* ---- Calls that wait for other servers ------------------------------------------------------- */
 
-static struct home_call *call_with(struct home *home, const uint8_t *nonce)
+static void call_end(struct home *home, struct home_call *call)
+{
+    bool known = map_remove(&home->by_nonce, call->nonce);
+    check(known);
+    pool_give(&home->calls, call->self);
+}
+
+/* The call that is named so and has not waited for too long; NULL: there is none. */
+static struct home_call *call_with(struct home *home, const struct home_tools *tools,
+                                   const uint8_t *nonce)
 {
     uint32_t slot;
     struct handle handle;
@@ -125,14 +134,10 @@ static struct home_call *call_with(struct home *home, const uint8_t *nonce)
         return NULL;
     struct home_call *call = pool_slot(&home->calls, slot, &handle);
     check(call != NULL);
-    return call;
-}
-
-static void call_end(struct home *home, struct home_call *call)
-{
-    bool known = map_remove(&home->by_nonce, call->nonce);
-    check(known);
-    pool_give(&home->calls, call->self);
+    if (tools->cx->now_ns - call->asked_ns < HOME_WAIT_NS)
+        return call;
+    call_end(home, call);
+    return NULL;
 }
 
 void home_calls_forget(struct home *home)
@@ -145,8 +150,9 @@ void home_calls_forget(struct home *home)
     }
 }
 
-static struct home_call *call_new(struct home *home, const struct home_client *caller,
-                                  const uint8_t *callee, const uint8_t *nonce)
+static struct home_call *call_new(struct home *home, const struct home_tools *tools,
+                                  const struct home_client *caller, const uint8_t *callee,
+                                  const uint8_t *nonce)
 {
     struct handle handle;
     struct home_call *call;
@@ -159,6 +165,7 @@ static struct home_call *call_new(struct home *home, const struct home_client *c
     check(call != NULL);
     call->self = handle;
     call->client = caller->self;
+    call->asked_ns = tools->cx->now_ns;
     memcpy(call->callee, callee, sizeof call->callee);
     memcpy(call->nonce, nonce, sizeof call->nonce);
     bool stored = map_set(&home->by_nonce, nonce, handle.index);
@@ -217,7 +224,7 @@ static void call_refuse(struct home *home, const struct home_tools *tools,
                         const struct calling *calling, enum punch_refusal why)
 {
     struct relay_pair *pair = relay_pair_find(tools->relay, calling->ends.key);
-    struct home_call *call = call_with(home, calling->nonce);
+    struct home_call *call = call_with(home, tools, calling->nonce);
     struct punch_message message = refusal_of(calling->callee, calling->nonce, why);
     trace_refusal(tools, &calling->caller->route.remote, why);
     home_send(tools, calling->caller->session, &message);
@@ -276,7 +283,7 @@ static void connect_here(struct home *home, const struct home_tools *tools,
         call_refuse(home, tools, calling, refusal_by_relay(result));
         return;
     }
-    struct home_call *call = call_with(home, calling->nonce);
+    struct home_call *call = call_with(home, tools, calling->nonce);
     if (call != NULL)
         call_end(home, call);
     struct punch_party party;
@@ -306,9 +313,9 @@ static void connect_there(struct home *home, const struct home_tools *tools,
         call_refuse(home, tools, calling, refusal_by_relay(result));
         return;
     }
-    struct home_call *call = call_with(home, calling->nonce);
+    struct home_call *call = call_with(home, tools, calling->nonce);
     if (call == NULL)
-        call = call_new(home, calling->caller, calling->callee, calling->nonce);
+        call = call_new(home, tools, calling->caller, calling->callee, calling->nonce);
     call->channel = pair->leg[1 - calling->ends.mine].channel;
     call->asked |= server_bit(server);
     call_ask(home, tools, call, calling->caller);
@@ -323,16 +330,22 @@ static void connect_anywhere(struct home *home, const struct home_tools *tools,
 {
     struct relay_leg legs[2] = {{.channel = 0}, {.channel = 0}};
     struct relay_pair *pair;
-    struct home_call *call = call_with(home, calling->nonce);
+    struct home_call *call = call_with(home, tools, calling->nonce);
     uint64_t there = servers_there(home, tools) & ~not ;
-    if (call == NULL || call->asks == 0)
-        call = there == 0     ? NULL
-               : call != NULL ? call
-                              : call_new(home, calling->caller, calling->callee, calling->nonce);
-    if (call == NULL || call->asks == SEARCHES_MAX) {
+    bool begun = call != NULL && call->asks > 0;
+    if (begun ? call->asks == SEARCHES_MAX : there == 0) {
         call_refuse(home, tools, calling, PUNCH_REFUSED_UNKNOWN);
         return;
     }
+    /* Everyone is asked by many more bytes than the caller has sent. */
+    bool may = home_may(&calling->caller->searches_ns, tools->cx->now_ns, HOME_SEARCHES_BURST,
+                        HOME_SEARCH_NS);
+    if (!begun && !may) {
+        call_refuse(home, tools, calling, PUNCH_REFUSED_QUOTA);
+        return;
+    }
+    if (call == NULL)
+        call = call_new(home, tools, calling->caller, calling->callee, calling->nonce);
     legs[calling->ends.mine] = leg_to_client(calling->caller, calling->channel);
     enum relay_result result =
         relay_pair_set(tools->relay, tools->cx, calling->ends.key, legs, &pair);
@@ -345,7 +358,8 @@ static void connect_anywhere(struct home *home, const struct home_tools *tools,
         call->asked = there;
         call->channel = relay_channel_draw(tools->relay, tools->cx, &(struct addr){0});
     }
-    call_ask(home, tools, call, calling->caller);
+    if (may)
+        call_ask(home, tools, call, calling->caller);
 }
 
 /* The server where the callee is at home, when it is known and there; NULL otherwise. */
@@ -378,23 +392,12 @@ static void connect_best(struct home *home, const struct home_tools *tools,
         connect_anywhere(home, tools, calling, 0);
 }
 
-/* One more call is within what a client may: HOME_CALLS_BURST at once, one each HOME_CALL_NS. */
-static bool may_call(const struct home_tools *tools, struct home_client *client)
-{
-    uint64_t now_ns = tools->cx->now_ns;
-    uint64_t used_ns = client->calls_ns > now_ns ? client->calls_ns : now_ns;
-    if (used_ns - now_ns > (HOME_CALLS_BURST - 1) * HOME_CALL_NS)
-        return false;
-    client->calls_ns = used_ns + HOME_CALL_NS;
-    return true;
-}
-
 /* Why a client may not make this call at all; 0: it may. */
 static uint8_t call_fault(struct home *home, const struct home_tools *tools,
                           struct home_client *client, const struct punch_message *message)
 {
-    const struct home_call *call = call_with(home, message->nonce);
-    if (!may_call(tools, client))
+    const struct home_call *call = call_with(home, tools, message->nonce);
+    if (!home_may(&client->calls_ns, tools->cx->now_ns, HOME_CALLS_BURST, HOME_CALL_NS))
         return PUNCH_REFUSED_QUOTA;
     if (memcmp(message->identity, client->member.identity, IDENTITY_SIZE) == 0)
         return PUNCH_REFUSED_RULES;
@@ -470,7 +473,7 @@ static bool crossing_wins(struct home *home, const struct home_tools *tools,
                           const struct ends *ends)
 {
     const struct relay_pair *pair = relay_pair_find(tools->relay, ends->key);
-    struct home_call *call = pair != NULL ? call_with(home, pair->nonce) : NULL;
+    struct home_call *call = pair != NULL ? call_with(home, tools, pair->nonce) : NULL;
     if (call == NULL || pool_at(&home->clients, call->client) != callee ||
         (call->asked & server_bit(server)) == 0)
         return false;
@@ -553,7 +556,7 @@ static bool call_answered(struct home *home, const struct home_tools *tools,
                           const struct home_server *server, const uint8_t *nonce,
                           struct calling *calling)
 {
-    struct home_call *call = call_with(home, nonce);
+    struct home_call *call = call_with(home, tools, nonce);
     if (call == NULL || (call->asked & server_bit(server)) == 0)
         return false;
     struct home_client *caller = pool_at(&home->clients, call->client);
@@ -593,7 +596,7 @@ void home_introduced(struct home *home, const struct home_tools *tools, struct h
         home_disbelieve(tools, event, error != IDENTITY_OK ? error : IDENTITY_WRONG_KIND);
         return;
     }
-    struct home_call *call = call_with(home, message->nonce);
+    struct home_call *call = call_with(home, tools, message->nonce);
     struct relay_leg legs[2] = {{.channel = 0}, {.channel = 0}};
     struct relay_pair *pair;
     legs[1 - calling.ends.mine] =
@@ -625,7 +628,7 @@ void home_refused(struct home *home, const struct home_tools *tools, struct home
     struct calling calling;
     if (!call_answered(home, tools, server, message->nonce, &calling))
         return;
-    struct home_call *call = call_with(home, message->nonce);
+    struct home_call *call = call_with(home, tools, message->nonce);
     call->asked &= ~server_bit(server);
     if (message->flag != PUNCH_REFUSED_UNKNOWN) {
         call_refuse(home, tools, &calling, message->flag);

@@ -70,6 +70,36 @@ static inline struct home_location *location_at(struct node_rig *server,
     return home_location_of(&server->home, &cx, client->self.identity);
 }
 
+/* One that S0 expects to open their session; the test has still to do that. */
+static inline struct node_rig *smaller_server(void)
+{
+    struct node_rig *s = client_start(CLIENTS - 1);
+    for (unsigned n = 1;; n++) {
+        uint8_t identity[IDENTITY_SIZE];
+        assert_true(n < 90);
+        put_identity(identity, (uint8_t)(10 + n));
+        if (memcmp(identity, S0->self.identity, IDENTITY_SIZE) < 0) {
+            s->socket = NODE_SOCKET_RELAY;
+            self_of_test(&s->self, n, true, (uint8_t)(100 + n));
+            node_start(s, 9);
+            return s;
+        }
+    }
+}
+
+/* A server that the test speaks for, in session with the first one. */
+static inline struct node_rig *spoken_server(void)
+{
+    struct node_rig *s = smaller_server();
+    client_open(s, S0);
+    run_for(SECOND);
+    client_pings(s, S0);
+    run_for(SECOND);
+    assert_non_null(heard(s, PUNCH_PONG));
+    forget(s);
+    return s;
+}
+
 static uint32_t dropped_between_servers;
 
 static inline bool is_server(const struct addr *addr)

@@ -51,11 +51,19 @@ static struct home_server *server_take(struct home *home, const struct home_tool
     return server;
 }
 
+struct seal_session *home_server_proven(const struct home_tools *tools,
+                                        const struct home_server *server)
+{
+    struct seal_session *session = seal_at(tools->seal, server->session);
+    if (session == NULL || !session->up || !addr_equal(&session->proven, &session->route.remote))
+        return NULL;
+    return session;
+}
+
 struct seal_session *home_server_session(const struct home_tools *tools,
                                          const struct home_server *server)
 {
-    struct seal_session *session = seal_at(tools->seal, server->session);
-    return session != NULL && session->up && server->unanswered <= HOME_PINGS_MAX ? session : NULL;
+    return server->unanswered <= HOME_PINGS_MAX ? home_server_proven(tools, server) : NULL;
 }
 
 static void server_open(const struct home_tools *tools, struct home_server *server)
@@ -74,6 +82,10 @@ static void server_open(const struct home_tools *tools, struct home_server *serv
             seal_open(tools->seal, tools->cx, key, route, HOME_TAG_SERVER | server->self.index);
         server->session = session != NULL ? session->self : (struct handle){0};
         server->announce_ns = 0; /* due when it is up */
+        /* No room for a session now: there may be later. */
+        if (session == NULL)
+            timer_set(tools->cx->timers, &server->timer, tools->cx->now_ns + HOME_PING_NS,
+                      TIMER_HOME_SERVER, server->self);
     } else if (!addr_equal(&session->route.remote, &route.remote)) {
         seal_move(session, route);
         seal_renew(tools->seal, tools->cx, session);
@@ -115,18 +127,41 @@ void home_servers_serve(struct home *home, const struct home_tools *tools, bool 
     }
 }
 
+static void hash_shown(const struct home_tools *tools, const struct seal_event *event,
+                       uint8_t hash[static CRYPTO_BLAKE2S_SIZE])
+{
+    const struct crypto_span part = {event->body.bytes, event->body.size};
+    tools->cx->crypto->blake2s(hash, CRYPTO_BLAKE2S_SIZE, NULL, 0, &part, 1);
+}
+
+/* Who says HELLO is a server that has business here? What costs most is asked last. */
+static enum identity_error server_shown(struct home *home, const struct home_tools *tools,
+                                        const struct seal_event *event, struct member *member)
+{
+    uint8_t hash[CRYPTO_BLAKE2S_SIZE];
+    enum identity_error error = self_claimed(event->body.bytes, event->body.size, member);
+    if (error != IDENTITY_OK)
+        return error;
+    /* A member that is no server has no roles. */
+    if ((member->roles & (IDENTITY_ROLE_PUNCH | IDENTITY_ROLE_RELAY)) == 0)
+        return IDENTITY_BAD_ROLES;
+    if (memcmp(member->tunnel_key, event->key, FRAME_KEY_SIZE) != 0 ||
+        we_open(tools, member->identity))
+        return IDENTITY_WRONG_OWNER;
+    const struct home_server *server = server_with(home, member->identity);
+    hash_shown(tools, event, hash);
+    if (server != NULL && memcmp(server->believed, hash, sizeof hash) == 0 &&
+        self_wall_s(tools->self, tools->cx->now_ns) <= server->believed_s)
+        return IDENTITY_OK;
+    return self_verify(tools->self, tools->cx->crypto, tools->cx->now_ns, event->body.bytes,
+                       event->body.size, member);
+}
+
 void home_server_hello(struct home *home, const struct home_tools *tools,
                        const struct seal_event *event)
 {
     struct member member;
-    enum identity_error error = self_verify(tools->self, tools->cx->crypto, tools->cx->now_ns,
-                                            event->body.bytes, event->body.size, &member);
-    /* A member that is no server has no roles. */
-    if (error == IDENTITY_OK && (member.roles & (IDENTITY_ROLE_PUNCH | IDENTITY_ROLE_RELAY)) == 0)
-        error = IDENTITY_BAD_ROLES;
-    if (error == IDENTITY_OK && (memcmp(member.tunnel_key, event->key, FRAME_KEY_SIZE) != 0 ||
-                                 we_open(tools, member.identity)))
-        error = IDENTITY_WRONG_OWNER;
+    enum identity_error error = server_shown(home, tools, event, &member);
     if (error != IDENTITY_OK) {
         home_disbelieve(tools, event, error);
         return;
@@ -134,6 +169,8 @@ void home_server_hello(struct home *home, const struct home_tools *tools,
     struct home_server *server = server_take(home, tools, &member, &event->route.remote);
     if (server == NULL)
         return;
+    hash_shown(tools, event, server->believed);
+    server->believed_s = member.expiry_s;
     uint32_t tag = HOME_TAG_SERVER | server->self.index;
     const struct seal_session *before = seal_with(tools->seal, event->key);
     if (before != NULL && before->tag != tag)
@@ -166,7 +203,7 @@ static void announce_some(struct home *home, const struct home_tools *tools,
     for (unsigned i = 0; i < ANNOUNCE_MESSAGES && server->announce_at != UINT32_MAX; i++) {
         struct punch_message message;
         uint32_t next = fill_announcement(home, server->announce_at, &message);
-        if (message.location_count > 0)
+        if (message.location_count > 0 && home_server_proven(tools, server) != NULL)
             home_send(tools, server->session, &message);
         server->announce_at = next < home->clients.high_water ? next : UINT32_MAX;
     }
@@ -257,9 +294,16 @@ static void take_location(struct home *home, const struct home_tools *tools,
 
 /* ---- What happens ---------------------------------------------------------------------------- */
 
+/* When it is asked next. Nobody who has been silent for long is asked more often than anybody. */
+static uint64_t ping_due_ns(const struct home_server *server)
+{
+    bool again = server->unanswered > 0 && server->unanswered <= HOME_PINGS_MAX;
+    return server->ping_ns + (again ? HOME_PING_AGAIN_NS : HOME_PING_NS);
+}
+
 static void server_rearm(const struct home_tools *tools, struct home_server *server)
 {
-    uint64_t ping_ns = server->ping_ns + HOME_PING_NS;
+    uint64_t ping_ns = ping_due_ns(server);
     timer_set(tools->cx->timers, &server->timer,
               ping_ns < server->announce_ns ? ping_ns : server->announce_ns, TIMER_HOME_SERVER,
               server->self);
@@ -270,7 +314,8 @@ static void server_ping(const struct home_tools *tools, struct home_server *serv
     server->ping_ns = tools->cx->now_ns;
     if (server->unanswered <= HOME_PINGS_MAX)
         server->unanswered++;
-    home_send(tools, server->session, &(struct punch_message){.type = PUNCH_PING});
+    if (home_server_proven(tools, server) != NULL)
+        home_send(tools, server->session, &(struct punch_message){.type = PUNCH_PING});
 }
 
 /* The other one is there; one that has begun anew knows nothing of our clients. */
@@ -285,10 +330,18 @@ static void server_up(const struct home_tools *tools, struct home_server *server
     server_rearm(tools, server);
 }
 
+/* To where it came from, since that is what it asks. */
+static void server_answer(const struct home_tools *tools, const struct seal_event *event)
+{
+    const struct seal_session *session = seal_at(tools->seal, event->session);
+    check(session != NULL);
+    home_reply(tools, event, addr_equal(&session->proven, &event->route.remote),
+               &(struct punch_message){.type = PUNCH_PONG, .observed = event->route.remote});
+}
+
 static void server_pong(const struct home_tools *tools, struct home_server *server)
 {
     server->delay_us = (uint32_t)((tools->cx->now_ns - server->ping_ns) / 2000);
-    server->unanswered = 0;
 }
 
 static void server_message(struct home *home, const struct home_tools *tools,
@@ -296,11 +349,17 @@ static void server_message(struct home *home, const struct home_tools *tools,
 {
     struct punch_message message;
     enum punch_error error = punch_decode(&message, event->body.bytes, event->body.size);
+    server->unanswered = 0; /* whatever it says: it is there */
+    bool about_call =
+        error == PUNCH_OK && (message.type == PUNCH_INTRODUCE || message.type == PUNCH_INTRODUCED ||
+                              message.type == PUNCH_REFUSED);
+    /* What a call brings about would go to where nobody may be. */
+    if (about_call && home_server_proven(tools, server) == NULL)
+        return;
     if (error == PUNCH_OK)
         switch (message.type) {
         case PUNCH_PING:
-            home_send(tools, server->session,
-                      &(struct punch_message){.type = PUNCH_PONG, .observed = event->route.remote});
+            server_answer(tools, event);
             return;
         case PUNCH_PONG:
             server_pong(tools, server);
@@ -382,7 +441,7 @@ void home_server_timer(struct home *home, const struct home_tools *tools, struct
             server->announce_at = 0;
         announce_some(home, tools, server);
     }
-    if (now_ns >= server->ping_ns + HOME_PING_NS) {
+    if (now_ns >= ping_due_ns(server)) {
         if (server->unanswered == HOME_PINGS_MAX && session->initiator)
             seal_renew(tools->seal, tools->cx, session);
         server_ping(tools, server);

@@ -12,6 +12,7 @@ static void test_announced(void **state)
     /* Reserves are not. */
     assert_null(location_at(S0, b));
     a->version = 1001;
+    run_for(SECOND);
     client_registers(a, S0, true);
     run_for(SECOND);
     assert_int_equal(location_at(S1, a)->version, 1001);
@@ -172,29 +173,6 @@ static void test_member_and_server(void **state)
     run_for(10 * SECOND);
     assert_false(session_to(a, S0)->up);
     assert_non_null(record_of_client(S0, a));
-}
-
-/* A server that the test speaks for, in session with the first one. */
-static struct node_rig *spoken_server(void)
-{
-    struct node_rig *s = client_start(CLIENTS - 1);
-    for (unsigned n = 1;; n++) {
-        uint8_t identity[IDENTITY_SIZE];
-        assert_true(n < 90);
-        put_identity(identity, (uint8_t)(10 + n));
-        if (memcmp(identity, S0->self.identity, IDENTITY_SIZE) < 0) {
-            s->socket = NODE_SOCKET_RELAY;
-            self_of_test(&s->self, n, true, (uint8_t)(100 + n));
-            node_start(s, 9);
-            client_open(s, S0);
-            run_for(SECOND);
-            client_pings(s, S0);
-            run_for(SECOND);
-            assert_non_null(heard(s, PUNCH_PONG));
-            forget(s);
-            return s;
-        }
-    }
 }
 
 static void introduce(struct node_rig *s, const struct node_rig *callee,

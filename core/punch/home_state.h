@@ -37,6 +37,13 @@ struct home_client *home_client_with(struct home *home,
 /* Sends along the session's route; false when it cannot be sent now. */
 bool home_send(const struct home_tools *tools, struct handle session,
                const struct punch_message *message);
+/* One more is within what a client may: `burst` at once, and one after each `each_ns`. `*used_ns`:
+   the time up to which it has used that up. */
+bool home_may(uint64_t *used_ns, uint64_t now_ns, uint32_t burst, uint64_t each_ns);
+/* Answers a message to where it came from. An address that is not `proven` gets no more than it
+   sent, and that within its budget. False when nothing was sent. */
+bool home_reply(const struct home_tools *tools, const struct seal_event *event, bool proven,
+                const struct punch_message *message);
 /*
  * Answers a client's message to where it came from. An address that has not been proven gets no
  * more than it sent, and that within its budget. False when nothing was sent.
@@ -55,7 +62,10 @@ void home_server_hello(struct home *home, const struct home_tools *tools,
 void home_server_event(struct home *home, const struct home_tools *tools, uint32_t slot,
                        const struct seal_event *event);
 void home_servers_serve(struct home *home, const struct home_tools *tools, bool serving);
-/* The session with a server, when it can be talked to; otherwise NULL. */
+/* The session with a server, when it has shown that it is where its frames go; otherwise NULL. */
+struct seal_session *home_server_proven(const struct home_tools *tools,
+                                        const struct home_server *server);
+/* Likewise, and it answers. */
 struct seal_session *home_server_session(const struct home_tools *tools,
                                          const struct home_server *server);
 /* Tells every server of this client. */

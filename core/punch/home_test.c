@@ -111,12 +111,12 @@ static void test_expired_member(void **state)
 {
     (void)state;
     struct node_rig *a = client_start(0);
-    self_clock(&S0->self, w->now_ns, EXPIRY_S + 1);
+    self_clock(&S0->self, w->now_ns, CREDENTIAL_EXPIRY_S + 1);
     client_open(a, S0);
     run_for(SECOND);
     assert_false(session_to(a, S0)->up);
     assert_int_equal(S0->home.clients.used, 0);
-    self_clock(&S0->self, w->now_ns, EXPIRY_S - 100);
+    self_clock(&S0->self, w->now_ns, CREDENTIAL_EXPIRY_S - 100);
     run_for(10 * SECOND);
     assert_true(session_to(a, S0)->up);
 }

@@ -103,11 +103,23 @@ static inline struct node_rig *client_of_test(unsigned n)
     return &w->node[SERVERS + n];
 }
 
+static unsigned signatures_verified;
+
+static inline bool counting_verify(const uint8_t signature[static CRYPTO_ED25519_SIGNATURE_SIZE],
+                                   const uint8_t public_key[static CRYPTO_ED25519_PUBLIC_SIZE],
+                                   const uint8_t *message, size_t size)
+{
+    signatures_verified++;
+    return crypto_real.ed25519_verify(signature, public_key, message, size);
+}
+
+static struct crypto crypto_counting;
+
 static inline struct context context_of(struct node_rig *node)
 {
     return (struct context){
         .now_ns = w->now_ns,
-        .crypto = &crypto_real,
+        .crypto = &crypto_counting,
         .tracer = &node->tracer,
         .counts = node->counts,
         .out = &node->outbox,
@@ -293,6 +305,10 @@ static inline void run_for(uint64_t ns)
 
 /* ---- Identities ------------------------------------------------------------------------------ */
 
+/* The credentials that are made from now on are good until then. */
+enum { CREDENTIAL_EXPIRY_S = 100000, CERTIFICATE_EXPIRY_S = 200000 };
+static uint64_t expiry_of_test = CREDENTIAL_EXPIRY_S;
+
 /* A node's secrets: all bytes of its seed are its number plus 10, its tunnel key's another one. */
 static uint16_t roles_of_test = IDENTITY_ROLE_ISSUER | IDENTITY_ROLE_PUNCH | IDENTITY_ROLE_RELAY;
 
@@ -305,6 +321,7 @@ static inline struct certificate certificate_of(unsigned n, uint8_t key_number)
     crypto_real.x25519_public(certificate.tunnel_key, key.bytes);
     certificate.roles = roles_of_test;
     certificate.serial = n + 1;
+    certificate.not_after_s = CERTIFICATE_EXPIRY_S;
     assert_true(certificate_sign(&certificate, &crypto_real, root.bytes));
     return certificate;
 }
@@ -316,6 +333,7 @@ static inline struct credential credential_of(unsigned n, uint8_t key_number)
     memset(key.bytes, key_number, sizeof key.bytes);
     put_identity(credential.identity, (uint8_t)(10 + n));
     crypto_real.x25519_public(credential.tunnel_key, key.bytes);
+    credential.expiry_s = expiry_of_test;
     assert_true(credential_sign(&credential, &crypto_real, issuer.bytes));
     return credential;
 }
@@ -440,6 +458,8 @@ static inline void world_make(unsigned servers, uint32_t clients, uint32_t locat
 {
     world_end();
     w = calloc(1, sizeof *w);
+    crypto_counting = crypto_real;
+    crypto_counting.ed25519_verify = counting_verify;
     assert_non_null(w);
     w->now_ns = 7 * SECOND;
     w->clients = clients;

@@ -210,6 +210,13 @@ static bool better(const struct path_remote *a, const struct path_remote *than)
     return a->rtt_ns + a->rtt_ns / 4 + CLIENT_HYSTERESIS_NS < than->rtt_ns;
 }
 
+/* What would be in doubt at once is no choice: two such would take turns for ever, in no time. */
+static bool is_silent(const struct path_tools *t, const struct path_remote *remote)
+{
+    return remote->waiting_ns != 0 &&
+           t->tools.cx->now_ns - remote->waiting_ns >= remote->rtt_ns + PATH_DOUBT_NS;
+}
+
 static void choose(const struct path_tools *t, struct path *path)
 {
     uint8_t best = PATH_NONE;
@@ -217,7 +224,7 @@ static void choose(const struct path_tools *t, struct path *path)
         best = path->chosen;
     for (uint8_t i = 0; i < path->remote_count; i++) {
         const struct path_remote *remote = &path->remotes[i];
-        if (!remote->valid || i == best)
+        if (!remote->valid || i == best || (best != PATH_NONE && is_silent(t, remote)))
             continue;
         /* One that was proven after the chosen one fell silent is better than that. */
         bool lives =

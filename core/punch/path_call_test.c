@@ -109,7 +109,9 @@ static void test_recheck(void **state)
         home_setup(NULL);
         r->server[0].called = &r->peer[0];
         r->server[0].called_at = at(1);
-        answers_at(&r->peer[0], direct ? at(1) : (struct addr){0}, 10 * MS);
+        answers_at(&r->peer[0], (struct addr){0}, 10 * MS);
+        if (direct)
+            answers_at(&r->peer[0], at(1), 10 * MS);
         connect_to(&r->peer[0]);
         uint64_t last_ns = r->now_ns;
         run_for(900 * MS);
@@ -386,16 +388,35 @@ static void test_counter_of_all(void **state)
 static void test_bad_offers(void **state)
 {
     (void)state;
-    enum { GOOD, NOT_CALLED, NO_CALL, CALLER_OF_NONE, BENT, CUT, JUNK, OURSELVES, SERVER, AS_CALLEE };
+    enum {
+        GOOD,
+        NOT_CALLED,
+        NO_CALL,
+        CALLER_OF_NONE,
+        BENT,
+        CUT,
+        JUNK,
+        OURSELVES,
+        SERVER,
+        AS_CALLEE
+    };
     static const struct {
         unsigned what;
         bool caller;
         bool good;
     } rows[] = {
-        {GOOD, true, true},       {GOOD, false, true},  {NOT_CALLED, true, false},
-        {NO_CALL, true, false},   {BENT, false, false}, {BENT, true, false},
-        {CUT, false, false},      {JUNK, false, false}, {OURSELVES, false, false},
-        {SERVER, false, false},   {SERVER, true, false}, {AS_CALLEE, false, false},
+        {GOOD, true, true},
+        {GOOD, false, true},
+        {NOT_CALLED, true, false},
+        {NO_CALL, true, false},
+        {BENT, false, false},
+        {BENT, true, false},
+        {CUT, false, false},
+        {JUNK, false, false},
+        {OURSELVES, false, false},
+        {SERVER, false, false},
+        {SERVER, true, false},
+        {AS_CALLEE, false, false},
         {CALLER_OF_NONE, true, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -436,7 +457,7 @@ static void test_bad_offers(void **state)
         assert_int_equal(r->sent_count, 0);
         assert_int_equal(r->states, 0);
         assert_int_equal(r->paths.pool.high_water, rows[i].caller ? rows[i].what != CALLER_OF_NONE
-                                                             : rows[i].what == AS_CALLEE);
+                                                                  : rows[i].what == AS_CALLEE);
     }
 }
 
@@ -473,7 +494,7 @@ static void test_expired(void **state)
             run_for(5 * SECOND);
             assert_int_equal(r->counts[TRACE_PATH_OFFER], 1);
         }
-        self_clock(&r->self, r->now_ns, EXPIRY_S + 1);
+        self_clock(&r->self, r->now_ns, LAST_S + 1);
         mark();
         connect_to(&r->peer[0]);
         run_for(12 * SECOND);
@@ -550,10 +571,10 @@ static size_t opening_make(const struct peer *peer, const uint8_t *call_nonce,
     memcpy(plain + 2, shown->introduction, shown->introduction_size);
     size_t size = 2 + shown->introduction_size;
     size += punch_probe_encode(&probe, plain + size, sizeof plain - size);
-    struct frame frame = {
-        .type = FRAME_PROBE,
-        .receiver = index_of_test("warren call index v1", call_nonce, PUNCH_NONCE_SIZE),
-        .body.size = 48 + size + FRAME_TAG_SIZE};
+    struct frame frame = {.type = FRAME_PROBE,
+                          .receiver =
+                              index_of_test("warren call index v1", call_nonce, PUNCH_NONCE_SIZE),
+                          .body.size = 48 + size + FRAME_TAG_SIZE};
     size_t front = frame_encode(&frame, to, DATAGRAM);
     memcpy(to + front, peer->self.public_key, 32);
     memcpy(to + front + 32, peer->salt, 16);
@@ -658,10 +679,9 @@ static void test_opening_sent(void **state)
                      IDENTITY_OK);
     assert_memory_equal(member.identity, r->self.identity, IDENTITY_SIZE);
     struct punch_probe probe;
-    assert_int_equal(
-        punch_probe_decode(&probe, plain + 2 + size,
-                           frame.body.size - 48 - FRAME_TAG_SIZE - 2 - size),
-        PUNCH_OK);
+    assert_int_equal(punch_probe_decode(&probe, plain + 2 + size,
+                                        frame.body.size - 48 - FRAME_TAG_SIZE - 2 - size),
+                     PUNCH_OK);
     /* When the caller has been told, probes are plain ones again. */
     mark();
     run_for(200 * MS);

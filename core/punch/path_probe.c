@@ -214,7 +214,7 @@ uint64_t path_probe_due(const struct path *path)
     if (remote->waiting_ns == 0)
         return due_ns;
     uint64_t change_ns =
-        remote->waiting_ns + remote->rtt_ns + (path->doubt ? PATH_DEAD_NS : PATH_DOUBT_NS);
+        remote->waiting_ns + remote->rtt_ns + PATH_DOUBT_NS + (path->doubt ? PATH_DEAD_NS : 0);
     return change_ns < due_ns ? change_ns : due_ns;
 }
 
@@ -231,7 +231,7 @@ static void watch(struct paths *paths, const struct path_tools *t, struct path *
         context_trace(t->tools.cx, TRACE_PATH_DOUBT, (struct trace_record){.remote = remote->addr});
         client_ask_home(t->client, &t->tools);
     }
-    if (silent_ns >= remote->rtt_ns + PATH_DEAD_NS) {
+    if (silent_ns >= remote->rtt_ns + PATH_DOUBT_NS + PATH_DEAD_NS) {
         remote->valid = false;
         remote->next_ns = UINT64_MAX;
         path->doubt = false;

@@ -169,6 +169,27 @@ static bool owner_has_room(struct relay_server *relay, const struct relay_pair *
     return owner_at(relay, owner)->pairs < RELAY_PAIRS_PER_CLIENT;
 }
 
+/* Whether a pair leads nowhere so far: the other end is still searched for. */
+static bool is_half(const struct relay_leg legs[static 2])
+{
+    return legs[0].channel == 0 || legs[1].channel == 0;
+}
+
+/* Whether an owner may have one more pair with this leg alone. It has few pairs, so they are
+   counted when it is asked. */
+static bool owner_has_room_for_half(struct relay_server *relay, uint32_t owner)
+{
+    uint32_t halves = 0;
+    if (owner == RELAY_NO_OWNER)
+        return true;
+    for (uint32_t number = owner_at(relay, owner)->first; number != 0;) {
+        const struct relay_pair *pair = pair_of_leg(relay, number - 1);
+        halves += is_half(pair->leg);
+        number = pair->next[(number - 1) % 2];
+    }
+    return halves < RELAY_HALVES_PER_CLIENT;
+}
+
 /* What stands against these legs, before anything is changed. */
 static enum relay_result legs_fit(struct relay_server *relay, const struct relay_pair *pair,
                                   const struct relay_leg legs[static 2])
@@ -177,6 +198,8 @@ static enum relay_result legs_fit(struct relay_server *relay, const struct relay
         if (legs[side].channel == 0)
             continue;
         if (!owner_has_room(relay, pair, side, legs[side].owner))
+            return RELAY_QUOTA;
+        if (pair == NULL && is_half(legs) && !owner_has_room_for_half(relay, legs[side].owner))
             return RELAY_QUOTA;
         if (channel_is_taken(relay, pair, side, &legs[side]))
             return RELAY_TAKEN;
@@ -217,8 +240,7 @@ static void bucket_settle(struct relay_bucket *bucket, uint64_t now_ns, uint64_t
     bucket->paid_ns += (paid * SECOND_NS + rate - 1) / rate;
 }
 
-static struct relay_pair *pair_new(struct relay_server *relay, const struct context *cx,
-                                   const uint8_t *key)
+static struct relay_pair *pair_new(struct relay_server *relay, const uint8_t *key)
 {
     struct handle handle;
     struct relay_pair *pair = pool_take(&relay->pairs, &handle);
@@ -229,8 +251,13 @@ static struct relay_pair *pair_new(struct relay_server *relay, const struct cont
     pair->leg[0].owner = pair->leg[1].owner = RELAY_NO_OWNER;
     bool stored = map_set(&relay->by_key, key, handle.index);
     check(stored);
-    timer_set(cx->timers, &pair->timer, cx->now_ns + RELAY_IDLE_NS, TIMER_RELAY_PAIR, handle);
     return pair;
+}
+
+/* So long may the pair be without data. */
+static uint64_t idle_ns(const struct relay_pair *pair)
+{
+    return is_half(pair->leg) ? RELAY_HALF_IDLE_NS : RELAY_IDLE_NS;
 }
 
 enum relay_result relay_pair_set(struct relay_server *relay, const struct context *cx,
@@ -242,13 +269,15 @@ enum relay_result relay_pair_set(struct relay_server *relay, const struct contex
     if (fit != RELAY_OK)
         return fit;
     if (record == NULL)
-        record = pair_new(relay, cx, key);
+        record = pair_new(relay, key);
     if (record == NULL)
         return RELAY_FULL;
     for (unsigned side = 0; side < 2; side++)
         if (legs[side].channel != 0)
             leg_set(relay, record, side, &legs[side]);
     record->used_ns = cx->now_ns;
+    timer_set(cx->timers, &record->timer, cx->now_ns + idle_ns(record), TIMER_RELAY_PAIR,
+              record->self);
     context_trace(cx, TRACE_RELAY_PAIR,
                   (struct trace_record){.remote = record->leg[0].route.remote,
                                         .other = record->leg[1].route.remote});
@@ -406,8 +435,8 @@ void relay_timer(struct relay_server *relay, const struct context *cx, struct ha
 {
     struct relay_pair *pair = pool_at(&relay->pairs, owner);
     check(pair != NULL);
-    if (cx->now_ns - pair->used_ns < RELAY_IDLE_NS) {
-        timer_set(cx->timers, &pair->timer, pair->used_ns + RELAY_IDLE_NS, TIMER_RELAY_PAIR, owner);
+    if (cx->now_ns - pair->used_ns < idle_ns(pair)) {
+        timer_set(cx->timers, &pair->timer, pair->used_ns + idle_ns(pair), TIMER_RELAY_PAIR, owner);
         return;
     }
     context_trace(cx, TRACE_RELAY_IDLE,

@@ -21,6 +21,7 @@
 enum {
     RELAY_KEY_SIZE = 2 * IDENTITY_SIZE, /* both identities, the smaller one first */
     RELAY_PAIRS_PER_CLIENT = 256,
+    RELAY_HALVES_PER_CLIENT = 16, /* of them, pairs whose other leg is missing */
     /* Bytes in a second, and at once, of one pair, one client and the whole relay. */
     RELAY_PAIR_RATE = 4 << 20,
     RELAY_CLIENT_RATE = 16 << 20,
@@ -29,6 +30,8 @@ enum {
 
 /* A pair without data for so long is forgotten. */
 #define RELAY_IDLE_NS UINT64_C(90000000000)
+/* One with a single leg, that nobody has asked for again. */
+#define RELAY_HALF_IDLE_NS UINT64_C(10000000000)
 
 /* One way out of a pair. */
 struct relay_leg {

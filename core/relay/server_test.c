@@ -229,6 +229,46 @@ static void test_pairs_of_one_client(void **state)
     assert_int_equal(set_many(1, 3), RELAY_QUOTA);
 }
 
+/* Pairs whose other end nobody has found: few of a client, and not for long. */
+static void test_halves(void **state)
+{
+    (void)state;
+    const struct relay_leg none = {.channel = 0};
+    for (unsigned n = 0; n <= RELAY_HALVES_PER_CLIENT; n++)
+        assert_int_equal(set_legs(key_of(1, 100 + n), client_leg(1, 10 + n, client_at(1)), none),
+                         n < RELAY_HALVES_PER_CLIENT ? RELAY_OK : RELAY_QUOTA);
+    /* Whole ones it may have, and others theirs; one that is there may be called again. */
+    assert_int_equal(set_pair(1, 1000, 2, 22), RELAY_OK);
+    assert_int_equal(set_legs(key_of(3, 100), client_leg(3, 10, client_at(3)), none), RELAY_OK);
+    assert_int_equal(set_legs(key_of(1, 100), client_leg(1, 10, client_at(1)), none), RELAY_OK);
+    /* One that becomes whole makes room for another. */
+    assert_int_equal(set_legs(key_of(1, 100), none, client_leg(4, 44, client_at(4))), RELAY_OK);
+    assert_int_equal(set_legs(key_of(1, 200), client_leg(1, 200, client_at(1)), none), RELAY_OK);
+    assert_int_equal(set_legs(key_of(1, 201), client_leg(1, 201, client_at(1)), none), RELAY_QUOTA);
+    /* After 5 s one is called again. */
+    rig.cx.now_ns += 5 * SECOND_NS;
+    assert_int_equal(set_legs(key_of(1, 101), client_leg(1, 11, client_at(1)), none), RELAY_OK);
+    static const struct {
+        uint64_t after_ns; /* from now */
+        uint32_t left;
+    } steps[] = {
+        {RELAY_HALF_IDLE_NS - 5 * SECOND_NS - 1, 2 + 1 + RELAY_HALVES_PER_CLIENT},
+        {RELAY_HALF_IDLE_NS - 5 * SECOND_NS, 2 + 1},
+        {RELAY_HALF_IDLE_NS - 1, 2 + 1},
+        {RELAY_HALF_IDLE_NS, 2},
+        {RELAY_IDLE_NS - 5 * SECOND_NS - 1, 2},
+        {RELAY_IDLE_NS - 5 * SECOND_NS, 0},
+    };
+    uint64_t start_ns = rig.cx.now_ns;
+    for (unsigned i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        struct timer_fired fired;
+        rig.cx.now_ns = start_ns + steps[i].after_ns;
+        while (timers_next(&rig.timers, rig.cx.now_ns, &fired))
+            relay_timer(&rig.relay, &rig.cx, fired.owner);
+        assert_int_equal(rig.relay.pairs.used, steps[i].left);
+    }
+}
+
 static void test_idle(void **state)
 {
     (void)state;
@@ -467,6 +507,7 @@ int main(void)
         cmocka_unit_test_setup(test_taken_channel, rig_setup),
         cmocka_unit_test_setup(test_full, rig_setup),
         cmocka_unit_test_setup(test_pairs_of_one_client, rig_setup),
+        cmocka_unit_test_setup(test_halves, rig_setup),
         cmocka_unit_test_setup(test_idle, rig_setup),
         cmocka_unit_test_setup(test_channels_drawn, rig_setup),
         cmocka_unit_test_setup(test_owner_moved, rig_setup),

@@ -60,6 +60,7 @@ check "the version" 0 '^warren-lab [0-9]' "$lab" --version
 check "the list of presets" 0 '^  linux-masquerade ' "$lab" list
 check "the list of parameters" 0 '^  mapping .*eim, adm, apdm' "$lab" list
 check "runs selected by title" 0 '^0 passed, 0 failed, 0 skipped$' "$lab" run "$tmp/right.lua" --only nothing
+check "what an idle hour costs" 0 '^# two clients .*: in an idle hour alice sends [1-9][0-9]+ bytes in [1-9][0-9]+ IP packets$' "$lab" run scenarios/a-day.lua --only "know each other"
 check "two runs in one process" 0 'ok 2 - right: two runs with one seed have one digest' "$lab" run --twice "$tmp/right.lua"
 check "JSON" 0 '"verdict":"pass","runs":1,"right":1' "$lab" run "$tmp/right.lua" --json -
 check "JSON of a failure" 1 '"happened":"at [0-9]+ms it found mapping EIM"' "$lab" run "$tmp/wrong.lua" --json -

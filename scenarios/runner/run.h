@@ -96,7 +96,7 @@ struct run {
     uint64_t events;
     uint64_t quiet_ns; /* how long nothing was asked for at its end; 0: less than RUN_QUIET_MIN_NS */
     struct run_quiet *quiet; /* by place of the scenario, in that time; NULL: none */
-    bool stormed; /* it was stopped, since it had more events than it may need */
+    bool stormed;            /* it was stopped, since it had more events than it may need */
 };
 
 void run_add_finding(struct run *run, const struct run_finding *finding);

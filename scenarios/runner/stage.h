@@ -49,9 +49,9 @@ struct stage {
     struct stage_watch *watches;
     uint32_t watch_count;
     uint64_t quiet_from_ns; /* when run->quiet begins to count; UINT64_MAX: never */
-    uint32_t numbers;    /* datagrams sent so far */
-    uint64_t observed;   /* events so far: the measure of order */
-    uint64_t changed_ns; /* when a path was last said to be another */
+    uint32_t numbers;       /* datagrams sent so far */
+    uint64_t observed;      /* events so far: the measure of order */
+    uint64_t changed_ns;    /* when a path was last said to be another */
 };
 
 /* A server serves STUN from a time on, at every start. */
