@@ -289,7 +289,7 @@ static struct measured measure(enum forgery kind)
             spent_ns += processor_ns() - start_ns;
             /* A load is of one moment; otherwise a flood of 100,000 a second. */
             if (kind != NO_COOKIE)
-                now_ns += EVERY * 10000;
+                now_ns += UINT64_C(10000) * EVERY;
             legitimate(i / EVERY);
         }
         result.asymmetric += asymmetric - before;

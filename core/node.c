@@ -339,6 +339,7 @@ static void input_session(struct node *node, const struct context *cx,
         struct path_tools tools = path_tools_of(node, cx);
         struct punch_message message;
         struct client_news news = client_event(tools.client, &tools.tools, &event, &message);
+        seal_decline(&node->seal, cx); /* nobody opens a session with a client */
         tell_paths(node, cx, &news);
     } else {
         struct home_tools tools = home_tools_of(node, cx);

@@ -118,7 +118,7 @@ static void attack(void *context, struct net *net, uint64_t second)
         if (how->opens)
             connect_now(arena.clients[(second / 20 + i) % HONEST], r->place);
     }
-    if (second + 1 < MINUTES * 60)
+    if (second + 1 < UINT64_C(60) * MINUTES)
         net_schedule_call(net, net_now(net) + SECOND, arena.server, attack, context, second + 1);
 }
 

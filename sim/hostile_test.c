@@ -216,7 +216,7 @@ static size_t junk_make(enum junk kind, uint8_t bytes[static 1300])
         bytes[0] = 0x40;
     if (kind == JUNK_HELLO_MAC1) {
         uint8_t server[32], key[KEYS_SIZE];
-        size_t covered = size - 2 * FRAME_MAC_SIZE;
+        size_t covered = size - (size_t)2 * FRAME_MAC_SIZE;
         put_tunnel_key(server, 1);
         keys_mac1(&crypto_real, key, server);
         keys_mac(&crypto_real, bytes + covered, key, sizeof key, bytes, covered);

@@ -328,7 +328,7 @@ static void test_claimed(void **state)
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
         const struct self self = made(i == 1);
-        uint8_t bytes[SELF_INTRODUCTION_MAX];
+        uint8_t bytes[SELF_INTRODUCTION_MAX] = {0};
         size_t size = self.introduction_size;
         struct member member, verified;
         assert_int_equal(verify(&self, START_NS, self.introduction, size, &verified), IDENTITY_OK);

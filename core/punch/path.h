@@ -102,14 +102,14 @@ struct path_transaction {
 struct path {
     struct handle self;
     struct handle timer;
-    struct member peer;     /* tunnel key: all zero until an offer came */
-    uint8_t secret[32];     /* X25519 of both tunnel keys */
-    bool wanted;            /* our host asked for it */
-    bool known;             /* the peer's credential was believed */
-    bool calling;           /* our call has had no answer yet */
-    bool early;             /* the last offer came before the other side had one */
-    bool opening; /* the next probe tells the caller who we are, since its home has not yet */
-    bool blamed;  /* `refusal` says why nobody can be reached */
+    struct member peer; /* tunnel key: all zero until an offer came */
+    uint8_t secret[32]; /* X25519 of both tunnel keys */
+    bool wanted;        /* our host asked for it */
+    bool known;         /* the peer's credential was believed */
+    bool calling;       /* our call has had no answer yet */
+    bool early;         /* the last offer came before the other side had one */
+    bool opening;       /* the next probe tells the caller who we are, since its home has not yet */
+    bool blamed;        /* `refusal` says why nobody can be reached */
     uint8_t refusal;
     uint8_t server;   /* through which home the relay leads */
     uint32_t channel; /* of the relay; 0: none */

@@ -399,8 +399,8 @@ static void refused_in(struct paths *paths, const struct path_tools *t,
     path->calling = false;
     path->call_tries = 0;
     path->call_next_ns = t->tools.cx->now_ns + path->recheck_ns;
-    path->recheck_ns = 2 * path->recheck_ns < PATH_RECHECK_LAST_NS ? 2 * path->recheck_ns
-                                                                   : PATH_RECHECK_LAST_NS;
+    path->recheck_ns =
+        2 * path->recheck_ns < PATH_RECHECK_LAST_NS ? 2 * path->recheck_ns : PATH_RECHECK_LAST_NS;
     path_settle(t, path);
 }
 
@@ -499,7 +499,6 @@ bool path_open(struct paths *paths, const struct path_tools *t, struct path *pat
         return false;
     /* One opening is enough: the same bytes once more would be a replay. */
     set_calling_index(paths, path, 0);
-    return believe(t, path, &member) &&
-           set_call(paths, t, path, path->calling_nonce,
-                    frame->body.bytes + IDENTITY_TUNNEL_KEY_SIZE);
+    return believe(t, path, &member) && set_call(paths, t, path, path->calling_nonce,
+                                                 frame->body.bytes + IDENTITY_TUNNEL_KEY_SIZE);
 }

@@ -155,7 +155,7 @@ static void test_pace(void **state)
         run_for(10 * SECOND); /* the home's round trip may need a second HELLO */
         if (rows[i].home_ms > 120) {
             struct seal_session *session = seal_at(&r->seal, r->client.servers[0].session);
-            session->rtt_ns = 2 * rows[i].home_ms * MS;
+            session->rtt_ns = UINT64_C(2) * rows[i].home_ms * MS;
         }
         mark();
         uint8_t nonce[PUNCH_NONCE_SIZE] = {1};

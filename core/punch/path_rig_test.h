@@ -450,9 +450,9 @@ static inline void arrives(const struct addr *from, const uint8_t *bytes, size_t
     } else {
         struct punch_message message;
         struct seal_event event = seal_input(&r->seal, &cx, &datagram, &frame);
-        struct client_news news = event.kind == SEAL_NOTHING
-                                      ? (struct client_news){0}
-                                      : client_event(&r->client, &tools.tools, &event, &message);
+        struct client_news news = {0};
+        if (event.kind != SEAL_NOTHING)
+            news = client_event(&r->client, &tools.tools, &event, &message);
         our_news(&cx, &news);
     }
     our_drain();

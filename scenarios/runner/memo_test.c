@@ -14,7 +14,7 @@
 enum { KEYS = 40, ROUNDS = 3 };
 
 /* A key that is `number`, and no other. */
-static void make_key(uint8_t key[static 32], uint8_t number)
+static void make_key(uint8_t key[static 32], unsigned number)
 {
     for (size_t i = 0; i < 32; i++)
         key[i] = (uint8_t)(number * 7 + i);
@@ -25,7 +25,7 @@ static void test_public_keys(void **state)
     const struct crypto *memo = memo_crypto();
     (void)state;
     for (unsigned round = 0; round < ROUNDS; round++)
-        for (uint8_t i = 0; i < KEYS; i++) {
+        for (unsigned i = 0; i < KEYS; i++) {
             uint8_t key[32], got[32], wanted[32];
             make_key(key, i);
             memo->x25519_public(got, key);
@@ -43,10 +43,10 @@ static void test_shared_secrets(void **state)
     const struct crypto *memo = memo_crypto();
     (void)state;
     for (unsigned round = 0; round < ROUNDS; round++)
-        for (uint8_t i = 0; i < KEYS; i++) {
+        for (unsigned i = 0; i < KEYS; i++) {
             uint8_t key[32], other[32], public_key[32], got[32], wanted[32];
             make_key(key, i);
-            make_key(other, (uint8_t)(i ^ 1));
+            make_key(other, i ^ 1);
             crypto_real.x25519_public(public_key, other);
             assert_true(memo->x25519(got, key, public_key));
             assert_true(crypto_real.x25519(wanted, key, public_key));

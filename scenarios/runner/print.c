@@ -213,8 +213,8 @@ static void print_action(FILE *file, const struct plan_scenario *scenario,
     print_text(file, place->name);
     if (action->kind == PLAN_CLASSIFY) {
         print_classify(file, scenario, action);
-    } else if (plan_names_peer((enum plan_action_kind)action->kind) ||
-               action->kind == PLAN_SEVER || action->kind == PLAN_MEND) {
+    } else if (plan_names_peer((enum plan_action_kind)action->kind) || action->kind == PLAN_SEVER ||
+               action->kind == PLAN_MEND) {
         print_peer(file, scenario, action);
     } else if (action->changed != 0 || action->interface != 0 || action->way != PLAN_WAY_BOTH) {
         fputs(", {", file);
