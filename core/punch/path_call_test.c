@@ -392,7 +392,18 @@ static void test_counter_of_all(void **state)
 /* ---- Offers that must not be believed ---------------------------------------------------------- */
 
 /* What is the matter with an offer. */
-enum { GOOD, NOT_CALLED, NO_CALL, CALLER_OF_NONE, BENT, CUT, JUNK, OURSELVES, SERVER, AS_CALLEE };
+enum {
+    OFFER_GOOD,
+    OFFER_NOT_CALLED,
+    OFFER_NO_CALL,
+    OFFER_CALLER_OF_NONE,
+    OFFER_BENT,
+    OFFER_CUT,
+    OFFER_JUNK,
+    OFFER_OURSELVES,
+    OFFER_SERVER,
+    OFFER_AS_CALLEE
+};
 
 static void test_bad_offers(void **state)
 {
@@ -402,26 +413,27 @@ static void test_bad_offers(void **state)
         bool caller;
         bool good;
     } rows[] = {
-        {GOOD, true, true},
-        {GOOD, false, true},
-        {NOT_CALLED, true, false},
-        {NO_CALL, true, false},
-        {BENT, false, false},
-        {BENT, true, false},
-        {CUT, false, false},
-        {JUNK, false, false},
-        {OURSELVES, false, false},
-        {SERVER, false, false},
-        {SERVER, true, false},
-        {AS_CALLEE, false, false},
-        {CALLER_OF_NONE, true, false},
+        {OFFER_GOOD, true, true},
+        {OFFER_GOOD, false, true},
+        {OFFER_NOT_CALLED, true, false},
+        {OFFER_NO_CALL, true, false},
+        {OFFER_BENT, false, false},
+        {OFFER_BENT, true, false},
+        {OFFER_CUT, false, false},
+        {OFFER_JUNK, false, false},
+        {OFFER_OURSELVES, false, false},
+        {OFFER_SERVER, false, false},
+        {OFFER_SERVER, true, false},
+        {OFFER_AS_CALLEE, false, false},
+        {OFFER_CALLER_OF_NONE, true, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         home_setup(NULL);
         struct peer *peer = &r->peer[0];
         uint8_t nonce[PUNCH_NONCE_SIZE], introduction[SELF_INTRODUCTION_MAX];
         memset(nonce, 5, sizeof nonce);
-        if ((rows[i].caller && rows[i].what != CALLER_OF_NONE) || rows[i].what == AS_CALLEE) {
+        if ((rows[i].caller && rows[i].what != OFFER_CALLER_OF_NONE) ||
+            rows[i].what == OFFER_AS_CALLEE) {
             connect_to(peer);
             run_for(10 * MS);
             const struct punch_message *call = heard(0, PUNCH_CONNECT);
@@ -429,23 +441,23 @@ static void test_bad_offers(void **state)
             if (call != NULL)
                 memcpy(nonce, call->nonce, sizeof nonce);
         }
-        if (rows[i].what == NOT_CALLED)
+        if (rows[i].what == OFFER_NOT_CALLED)
             peer = &r->peer[1];
-        if (rows[i].what == NO_CALL)
+        if (rows[i].what == OFFER_NO_CALL)
             nonce[0] ^= 1;
         struct punch_message offer = offer_of(peer, nonce, rows[i].caller, 99);
         add_candidate(&offer, at(1), PUNCH_CANDIDATE_OBSERVED);
-        const struct self *shown = rows[i].what == OURSELVES ? &r->self
-                                   : rows[i].what == SERVER  ? &r->server[1].self
-                                                             : &peer->self;
+        const struct self *shown = rows[i].what == OFFER_OURSELVES ? &r->self
+                                   : rows[i].what == OFFER_SERVER  ? &r->server[1].self
+                                                                   : &peer->self;
         struct frame_span *span = &offer.party.introduction;
         memcpy(introduction, shown->introduction, shown->introduction_size);
         *span = (struct frame_span){introduction, shown->introduction_size};
-        if (rows[i].what == BENT)
+        if (rows[i].what == OFFER_BENT)
             introduction[span->size - 1] ^= 1;
-        if (rows[i].what == CUT)
+        if (rows[i].what == OFFER_CUT)
             span->size--;
-        if (rows[i].what == JUNK)
+        if (rows[i].what == OFFER_JUNK)
             memset(introduction, 0xff, span->size);
         mark();
         offered_by(0, &offer);
@@ -456,8 +468,9 @@ static void test_bad_offers(void **state)
             continue;
         assert_int_equal(r->sent_count, 0);
         assert_int_equal(r->states, 0);
-        assert_int_equal(r->paths.pool.high_water, rows[i].caller ? rows[i].what != CALLER_OF_NONE
-                                                                  : rows[i].what == AS_CALLEE);
+        assert_int_equal(r->paths.pool.high_water, rows[i].caller
+                                                       ? rows[i].what != OFFER_CALLER_OF_NONE
+                                                       : rows[i].what == OFFER_AS_CALLEE);
     }
 }
 
