@@ -41,7 +41,7 @@ static struct state {
     struct end ends[ENDS];
     struct packet kept[KEPT]; /* the last ones, in turn */
     unsigned kept_count;
-    uint8_t starts;
+    uint16_t starts; /* more than 255: a boot id that came again would be a replay */
 } s;
 
 static const struct tracer no_tracer;
@@ -81,7 +81,10 @@ static void start(unsigned which)
     static const uint8_t introduction[24] = "who I am";
     struct end *end = &s.ends[which];
     memset(end, 0, sizeof *end);
-    const uint8_t seed[RANDOM_SEED_SIZE] = {(uint8_t)which, ++s.starts};
+    check(s.starts < UINT16_MAX);
+    s.starts++;
+    const uint8_t seed[RANDOM_SEED_SIZE] = {(uint8_t)which, (uint8_t)s.starts,
+                                            (uint8_t)(s.starts >> 8)};
     random_secret_init(&end->secret, seed);
     check(outbox_bytes(8, 6144) <= sizeof end->outbox_memory);
     check(timers_bytes(SESSIONS) <= sizeof end->timers_memory);
