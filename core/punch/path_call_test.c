@@ -94,7 +94,10 @@ static void test_until_a_probe(void **state)
         run_for(3 * SECOND);
         assert_int_equal(heard_count(0, PUNCH_CONNECT), 6);
         struct punch_probe probe = {.transaction = 1};
-        probed_by(&r->peer[0], relayed ? (struct addr){0} : at(1), &probe);
+        struct addr from = {0}; /* the relay */
+        if (relayed == 0)
+            from = at(1);
+        probed_by(&r->peer[0], from, &probe);
         run_for(5 * SECOND);
         assert_int_equal(heard_count(0, PUNCH_CONNECT), 6);
     }

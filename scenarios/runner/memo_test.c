@@ -17,7 +17,7 @@ enum { KEYS = 40, ROUNDS = 3 };
 static void make_key(uint8_t key[static 32], unsigned number)
 {
     for (size_t i = 0; i < 32; i++)
-        key[i] = (uint8_t)(number * 7 + i);
+        key[i] = (uint8_t)((size_t)number * 7 + i);
 }
 
 static void test_public_keys(void **state)
