@@ -69,7 +69,7 @@ struct layout {
 static size_t place(size_t *total, size_t size)
 {
     size_t at = *total;
-    *total += (size + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
+    *total += pool_align(size);
     return at;
 }
 
@@ -510,14 +510,6 @@ static void input_identity(struct node *node, const struct context *cx,
                    node->self.introduction_size);
 }
 
-static struct addr record_endpoint(const struct server_record *record, uint8_t role)
-{
-    for (unsigned i = 0; i < record->endpoint_count; i++)
-        if (record->endpoints[i].role == role)
-            return record->endpoints[i].addr;
-    return (struct addr){0};
-}
-
 static void input_server(struct node *node, const struct context *cx,
                          const struct node_in_server *in)
 {
@@ -540,7 +532,7 @@ static void input_server(struct node *node, const struct context *cx,
     memcpy(member.tunnel_key, certificate.tunnel_key, sizeof member.tunnel_key);
     if (memcmp(member.identity, node->self.identity, sizeof member.identity) == 0)
         return;
-    struct addr relay = record_endpoint(&record, ENDPOINT_RELAY);
+    struct addr relay = server_record_endpoint(&record, ENDPOINT_RELAY, ADDR_NONE);
     struct path_tools tools = path_tools_of(node, cx);
     struct home_tools home = home_tools_of(node, cx);
     if (node->self.server)
@@ -577,10 +569,9 @@ static void input_network(struct node *node, const struct context *cx,
         return;
     }
     struct path_tools tools = path_tools_of(node, cx);
-    struct client_news news = client_network(tools.client, &tools.tools, network);
+    client_network(tools.client, &tools.tools, network);
     if (tools.client->running)
         discover_own(node, cx);
-    tell_paths(node, cx, &news);
 }
 
 static void input_carry(struct node *node, const struct context *cx,
@@ -631,11 +622,9 @@ static void fire(struct node *node, const struct context *cx, const struct timer
     case TIMER_RELAY_PAIR:
         relay_timer(&node->relay, cx, fired->owner);
         return;
-    case TIMER_CLIENT: {
-        struct client_news news = client_timer(paths.client, &paths.tools);
-        tell_paths(node, cx, &news);
+    case TIMER_CLIENT:
+        client_timer(paths.client, &paths.tools);
         return;
-    }
     case TIMER_PATH:
         path_timer(&node->paths, &paths, fired->owner);
         return;

@@ -74,3 +74,13 @@ bool addr_is_mapped_v4(const struct addr *addr)
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     return addr->family == ADDR_V6 && memcmp(addr->ip, mapped, sizeof mapped) == 0;
 }
+
+bool addr_is_private(const struct addr *addr)
+{
+    const uint8_t *ip = addr->ip;
+    if (addr->family == ADDR_V6)
+        return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
+    return ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
+           (ip[0] == 192 && ip[1] == 168) || (ip[0] == 100 && (ip[1] & 0xc0) == 64) ||
+           (ip[0] == 169 && ip[1] == 254);
+}

@@ -64,6 +64,11 @@ struct addr addr_prefix(const struct addr *addr, unsigned bits);
  * False for the unspecified address, multicast, and IPv4 broadcast: what no datagram may come from.
  */
 bool addr_is_unicast(const struct addr *addr);
+/*
+ * An address that others may have too: RFC 1918, RFC 6598 (behind a carrier's NAT), RFC 3927 and
+ * RFC 4193, RFC 4291 (section 2.5.6). Not the loopback.
+ */
+bool addr_is_private(const struct addr *addr);
 /* An IPv4 address in the clothes of IPv6 (RFC 4291, section 2.5.5.2): it has two encodings then. */
 bool addr_is_mapped_v4(const struct addr *addr);
 

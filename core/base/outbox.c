@@ -11,13 +11,12 @@ static struct node_out *outputs_of(struct outbox *outbox)
 
 static size_t outputs_size(uint32_t capacity)
 {
-    return (capacity * sizeof(struct node_out) + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
+    return pool_align(capacity * sizeof(struct node_out));
 }
 
 size_t outbox_bytes(uint32_t capacity, uint32_t bytes_capacity)
 {
-    size_t bytes = ((size_t)bytes_capacity + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
-    return outputs_size(capacity) + bytes;
+    return outputs_size(capacity) + pool_align(bytes_capacity);
 }
 
 void outbox_init(struct outbox *outbox, void *memory, uint32_t capacity, uint32_t bytes_capacity)

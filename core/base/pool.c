@@ -15,8 +15,7 @@ _Static_assert(sizeof(struct slot) == POOL_ALIGN, "records keep the alignment of
 
 static uint32_t slot_size_of(uint32_t body_size)
 {
-    uint32_t body = (body_size + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
-    return (uint32_t)sizeof(struct slot) + body;
+    return (uint32_t)(sizeof(struct slot) + pool_align(body_size));
 }
 
 static struct slot *slot_at(struct pool *pool, uint32_t index)

@@ -31,6 +31,12 @@ struct pool {
 /* Every part of a block begins at a multiple of this. */
 enum { POOL_ALIGN = 16 };
 
+/* The size rounded up to the next such multiple. */
+static inline size_t pool_align(size_t size)
+{
+    return (size + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
+}
+
 /* Bytes that `capacity` records of `body_size` need beside the struct, a multiple of POOL_ALIGN. */
 size_t pool_bytes(uint32_t capacity, uint32_t body_size);
 /* `slots` is zeroed memory in the same block as `pool`, aligned to POOL_ALIGN. */

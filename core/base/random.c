@@ -89,14 +89,27 @@ void random_secret_bytes(struct random_secret *r, uint8_t *to, size_t size)
     }
 }
 
-struct hash_key random_hash_key(struct random_secret *r)
+uint32_t random_secret_u32(struct random_secret *r)
 {
-    uint8_t bytes[16];
+    uint8_t bytes[4];
     random_secret_bytes(r, bytes, sizeof bytes);
     struct reader reader = reader_of(bytes, sizeof bytes);
+    return read_u32(&reader);
+}
+
+uint64_t random_secret_u64(struct random_secret *r)
+{
+    uint8_t bytes[8];
+    random_secret_bytes(r, bytes, sizeof bytes);
+    struct reader reader = reader_of(bytes, sizeof bytes);
+    return read_u64(&reader);
+}
+
+struct hash_key random_hash_key(struct random_secret *r)
+{
     struct hash_key key;
-    key.word[0] = read_u64(&reader);
-    key.word[1] = read_u64(&reader);
+    key.word[0] = random_secret_u64(r);
+    key.word[1] = random_secret_u64(r);
     return key;
 }
 

@@ -31,6 +31,8 @@ struct random_stream {
 void random_secret_init(struct random_secret *r, const uint8_t seed[static RANDOM_SEED_SIZE]);
 /* What was handed out cannot be computed from the state that is left. */
 void random_secret_bytes(struct random_secret *r, uint8_t *to, size_t size);
+uint32_t random_secret_u32(struct random_secret *r);
+uint64_t random_secret_u64(struct random_secret *r);
 /* A key for a table that strangers can put entries into. */
 struct hash_key random_hash_key(struct random_secret *r);
 

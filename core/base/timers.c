@@ -83,8 +83,8 @@ static void take_out(struct timers *timers, uint32_t position)
 
 size_t timers_bytes(uint32_t capacity)
 {
-    size_t heap = (capacity * sizeof(struct handle) + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
-    return pool_bytes(capacity, sizeof(struct timer_entry)) + heap;
+    return pool_bytes(capacity, sizeof(struct timer_entry)) +
+           pool_align(capacity * sizeof(struct handle));
 }
 
 void timers_init(struct timers *timers, void *memory, uint32_t capacity)

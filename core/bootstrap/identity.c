@@ -444,3 +444,14 @@ size_t server_record_encode(const struct server_record *r, uint8_t *to, size_t r
     write_bytes(&w, r->signature, sizeof r->signature);
     return encoded(&w);
 }
+
+struct addr server_record_endpoint(const struct server_record *record, enum endpoint_role role,
+                                   uint8_t family)
+{
+    for (unsigned i = 0; i < record->endpoint_count; i++) {
+        const struct endpoint *endpoint = &record->endpoints[i];
+        if (endpoint->role == role && (family == ADDR_NONE || endpoint->addr.family == family))
+            return endpoint->addr;
+    }
+    return (struct addr){0};
+}

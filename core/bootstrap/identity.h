@@ -154,6 +154,10 @@ enum identity_error {
     IDENTITY_ERROR_COUNT,
 };
 
+/* The first endpoint of this role and family (ADDR_NONE: of any), or none. */
+struct addr server_record_endpoint(const struct server_record *record, enum endpoint_role role,
+                                   uint8_t family);
+
 /* For traces: "credential-expired". "?" for what is no error. */
 const char *identity_error_name(enum identity_error error);
 

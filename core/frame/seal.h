@@ -17,6 +17,7 @@
 #include "core/base/context.h"
 #include "core/base/map.h"
 #include "core/base/pool.h"
+#include "core/base/replay.h"
 #include "core/frame/message.h"
 
 enum {
@@ -25,7 +26,6 @@ enum {
     SEAL_BOOT_SIZE = 16,
     SEAL_LABEL_SIZE = 32,                  /* the keys of mac1 and of cookies */
     SEAL_HELLO_FRONT = SEAL_BOOT_SIZE + 8, /* of HELLO's body: boot id and number */
-    SEAL_WINDOW = 64,                      /* frames by which one may be late */
     SEAL_SESSIONS_MAX = 65536,             /* the slot is the upper half of an index */
     SEAL_EVICT_STEPS = 64,                 /* sessions looked at for one to forget, at each HELLO */
     /* A STRANGER names one of the last so many frames that we sent. */
@@ -72,11 +72,10 @@ struct seal_route {
 struct seal_keys {
     uint8_t send[32];
     uint8_t receive[32];
-    uint64_t counter; /* of the next frame that is sent */
-    uint64_t window;  /* bit n: highest - n has been seen (RFC 6479's idea, in one word); 0: none */
-    uint64_t highest;
-    uint32_t mine;   /* the index by which the peer names this set */
-    uint32_t theirs; /* and we the peer's */
+    uint64_t counter;   /* of the next frame that is sent */
+    struct replay seen; /* of the frames that arrive */
+    uint32_t mine;      /* the index by which the peer names this set */
+    uint32_t theirs;    /* and we the peer's */
     bool live;
     uint8_t zero[7];
 };

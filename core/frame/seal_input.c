@@ -556,7 +556,7 @@ static struct seal_event input_sealed(struct seal *seal, const struct context *c
         stranger_send(seal, cx, datagram, frame);
         return nothing;
     }
-    if (session_seen(keys, frame->counter))
+    if (replay_seen(&keys->seen, frame->counter))
         return dropped(cx, datagram, TRACE_SEAL_REPLAY, frame->counter);
     uint8_t nonce[CRYPTO_AEAD_NONCE_SIZE];
     keys_nonce(nonce, frame->counter);
@@ -567,7 +567,7 @@ static struct seal_event input_sealed(struct seal *seal, const struct context *c
         stranger_send(seal, cx, datagram, frame);
         return nothing;
     }
-    session_mark(keys, frame->counter);
+    replay_mark(&keys->seen, frame->counter);
     session->heard_ns = cx->now_ns;
     struct seal_event event = {
         .kind = SEAL_MESSAGE,

@@ -7,9 +7,8 @@
 
 size_t session_table_bytes(uint32_t sessions)
 {
-    size_t map = map_bytes(sessions, FRAME_KEY_SIZE);
     return pool_bytes(sessions, sizeof(struct seal_session)) +
-           (map + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
+           pool_align(map_bytes(sessions, FRAME_KEY_SIZE));
 }
 
 void session_table_init(struct seal *seal, void *memory, uint32_t sessions,
@@ -198,7 +197,7 @@ void session_retire(const struct context *cx, struct seal_session *session)
 {
     if (!session->current.live)
         return;
-    if (session->current.window != 0 || !session->previous.live) {
+    if (session->current.seen.window != 0 || !session->previous.live) {
         cx->crypto->wipe(&session->previous, sizeof session->previous);
         session->previous = session->current;
         session->previous_ends = false;
@@ -213,25 +212,4 @@ void session_confirm(const struct context *cx, struct seal_session *session)
     session->previous_ends = true;
     session->previous_ns = cx->now_ns + SEAL_PREVIOUS_NS;
     session_schedule(cx, session);
-}
-
-bool session_seen(const struct seal_keys *keys, uint64_t counter)
-{
-    if (keys->window == 0 || counter > keys->highest)
-        return false;
-    uint64_t late = keys->highest - counter;
-    return late >= SEAL_WINDOW || (keys->window >> late & 1) != 0;
-}
-
-void session_mark(struct seal_keys *keys, uint64_t counter)
-{
-    check(!session_seen(keys, counter));
-    if (keys->window == 0 || counter > keys->highest) {
-        uint64_t ahead = counter - keys->highest;
-        keys->window = ahead < SEAL_WINDOW ? keys->window << ahead : 0;
-        keys->window |= 1;
-        keys->highest = counter;
-    } else {
-        keys->window |= UINT64_C(1) << (keys->highest - counter);
-    }
 }

@@ -1,5 +1,5 @@
 /*
- * The table of sessions and what each one holds: its indices, key sets, replay window and timer.
+ * The table of sessions and what each one holds: its indices, key sets and timer.
  * Part of core/frame/seal.h: its .c files alone include this.
  */
 #ifndef WARREN_FRAME_SESSION_H
@@ -45,10 +45,6 @@ void session_schedule(const struct context *cx, struct seal_session *session);
 void session_retire(const struct context *cx, struct seal_session *session);
 /* A frame opened under the current keys: nothing is sent under the previous ones any more. */
 void session_confirm(const struct context *cx, struct seal_session *session);
-
-/* The frame was seen, or is too old to tell. */
-bool session_seen(const struct seal_keys *keys, uint64_t counter);
-void session_mark(struct seal_keys *keys, uint64_t counter);
 
 /* In core/frame/seal.c: a HELLO with a new nonce takes the place of the one under way. */
 void hello_say(struct seal *seal, const struct context *cx, struct seal_session *session);

@@ -50,15 +50,6 @@ static void choose(struct client *client, const struct client_tools *tools);
 
 /* ---- What is known --------------------------------------------------------------------------- */
 
-static struct addr endpoint_of(const struct server_record *record, enum endpoint_role role,
-                               uint8_t family)
-{
-    for (unsigned i = 0; i < record->endpoint_count; i++)
-        if (record->endpoints[i].role == role && record->endpoints[i].addr.family == family)
-            return record->endpoints[i].addr;
-    return (struct addr){0};
-}
-
 /* In the first family that the server and we have; IPv4 while our addresses are not known. */
 static void choose_endpoints(const struct client *client, struct client_server *server)
 {
@@ -237,10 +228,8 @@ static void report_home(struct client *client, const struct client_tools *tools)
 }
 
 /* A server does not answer: the other one takes its place, and it is asked for a new session. */
-static struct client_news lost(struct client *client, const struct client_tools *tools,
-                               uint8_t index)
+static void lost(struct client *client, const struct client_tools *tools, uint8_t index)
 {
-    struct client_news news = {0};
     struct client_server *server = &client->servers[index];
     context_trace(tools->cx, TRACE_CLIENT_HOME_LOST,
                   (struct trace_record){.remote = server->punch});
@@ -262,7 +251,6 @@ static struct client_news lost(struct client *client, const struct client_tools 
         report_home(client, tools); /* none, until the new one has answered */
     }
     choose(client, tools);
-    return news;
 }
 
 /* Its session leads to where it is now, and is opened if there is none. */
@@ -308,10 +296,10 @@ void client_know_server(struct client *client, const struct client_tools *tools,
         reach(client, tools, index);
         return;
     }
-    server->v4 = (struct client_endpoints){endpoint_of(record, ENDPOINT_PUNCH, ADDR_V4),
-                                           endpoint_of(record, ENDPOINT_STUN, ADDR_V4)};
-    server->v6 = (struct client_endpoints){endpoint_of(record, ENDPOINT_PUNCH, ADDR_V6),
-                                           endpoint_of(record, ENDPOINT_STUN, ADDR_V6)};
+    server->v4 = (struct client_endpoints){server_record_endpoint(record, ENDPOINT_PUNCH, ADDR_V4),
+                                           server_record_endpoint(record, ENDPOINT_STUN, ADDR_V4)};
+    server->v6 = (struct client_endpoints){server_record_endpoint(record, ENDPOINT_PUNCH, ADDR_V6),
+                                           server_record_endpoint(record, ENDPOINT_STUN, ADDR_V6)};
     reach(client, tools, index);
     /* Its load may be another one now. */
     if (client->home != CLIENT_NONE) {
@@ -322,10 +310,9 @@ void client_know_server(struct client *client, const struct client_tools *tools,
 
 /* ---- What happens ---------------------------------------------------------------------------- */
 
-struct client_news client_network(struct client *client, const struct client_tools *tools,
-                                  const struct node_in_network *network)
+void client_network(struct client *client, const struct client_tools *tools,
+                    const struct node_in_network *network)
 {
-    struct client_news news = {0};
     bool same = client->network.count == network->count &&
                 memcmp(client->network.addresses, network->addresses,
                        sizeof network->addresses[0] * network->count) == 0;
@@ -338,26 +325,23 @@ struct client_news client_network(struct client *client, const struct client_too
             speak_anew(client, tools, i);
     }
     rearm(client, tools);
-    return news;
 }
 
-static struct client_news session_up(struct client *client, const struct client_tools *tools,
-                                     uint8_t index, bool restarted)
+static void session_up(struct client *client, const struct client_tools *tools, uint8_t index,
+                       bool restarted)
 {
-    struct client_news news = {0};
     struct client_server *server = &client->servers[index];
     bool was_up = server->up;
     server->up = true;
     if (index == client->home || index == client->reserve) {
         if (!was_up || restarted)
             speak_anew(client, tools, index);
-        return news;
+        return;
     }
     if (client->home != CLIENT_NONE || all_up(client))
         choose(client, tools);
     else if (client->choice_ns == UINT64_MAX)
         client->choice_ns = tools->cx->now_ns + CLIENT_CHOICE_NS;
-    return news;
 }
 
 static struct client_news answered(struct client *client, const struct client_tools *tools,
@@ -437,16 +421,15 @@ struct client_news client_event(struct client *client, const struct client_tools
     uint8_t index = (uint8_t)session->tag;
     struct client_news news = {0};
     if (event->kind == SEAL_UP)
-        news = session_up(client, tools, index, event->peer_restarted);
+        session_up(client, tools, index, event->peer_restarted);
     else if (event->kind == SEAL_MESSAGE)
         news = message_in(client, tools, index, event, scratch);
     rearm(client, tools);
     return news;
 }
 
-struct client_news client_timer(struct client *client, const struct client_tools *tools)
+void client_timer(struct client *client, const struct client_tools *tools)
 {
-    struct client_news news = {0};
     uint64_t now_ns = tools->cx->now_ns;
     if (client->choice_ns <= now_ns)
         choose(client, tools);
@@ -455,12 +438,11 @@ struct client_news client_timer(struct client *client, const struct client_tools
         if (server->next_ns > now_ns)
             continue;
         if (server->tries == CLIENT_TRIES_MAX)
-            news = lost(client, tools, i);
+            lost(client, tools, i);
         else if (i == client->home || i == client->reserve)
             speak(client, tools, i);
         else
             server->next_ns = UINT64_MAX;
     }
     rearm(client, tools);
-    return news;
 }

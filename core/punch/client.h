@@ -88,8 +88,8 @@ void client_init(struct client *client, struct random_secret *secret);
 void client_know_server(struct client *client, const struct client_tools *tools,
                         const struct member *member, const struct server_record *record);
 /* Our addresses are these now. */
-struct client_news client_network(struct client *client, const struct client_tools *tools,
-                                  const struct node_in_network *network);
+void client_network(struct client *client, const struct client_tools *tools,
+                    const struct node_in_network *network);
 /* Our discovery has found out more: the home is told. */
 void client_side(struct client *client, const struct client_tools *tools,
                  const struct reason_side *side);
@@ -97,7 +97,7 @@ void client_side(struct client *client, const struct client_tools *tools,
 struct client_news client_event(struct client *client, const struct client_tools *tools,
                                 const struct seal_event *event, struct punch_message *scratch);
 /* TIMER_CLIENT fired. */
-struct client_news client_timer(struct client *client, const struct client_tools *tools);
+void client_timer(struct client *client, const struct client_tools *tools);
 /* Something says that the home may be gone, or that we are seen elsewhere: ask it now. */
 void client_ask_home(struct client *client, const struct client_tools *tools);
 

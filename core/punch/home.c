@@ -9,20 +9,15 @@
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-static size_t aligned(size_t size)
-{
-    return (size + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
-}
-
 size_t home_bytes(uint32_t clients, uint32_t servers, uint32_t locations)
 {
     return pool_bytes(clients, sizeof(struct home_client)) +
-           aligned(map_bytes(clients, IDENTITY_SIZE)) +
+           pool_align(map_bytes(clients, IDENTITY_SIZE)) +
            pool_bytes(servers, sizeof(struct home_server)) +
            pool_bytes(locations, sizeof(struct home_location)) +
-           aligned(map_bytes(locations, IDENTITY_SIZE)) +
+           pool_align(map_bytes(locations, IDENTITY_SIZE)) +
            pool_bytes(clients, sizeof(struct home_call)) +
-           aligned(map_bytes(clients, PUNCH_NONCE_SIZE));
+           pool_align(map_bytes(clients, PUNCH_NONCE_SIZE));
 }
 
 /* Makes a pool at *at, and *at the end of it. */
@@ -36,7 +31,7 @@ static void place_map(struct map *map, uint8_t **at, uint32_t capacity, uint32_t
                       struct random_secret *secret)
 {
     map_init(map, *at, capacity, key_size, random_hash_key(secret));
-    *at += aligned(map_bytes(capacity, key_size));
+    *at += pool_align(map_bytes(capacity, key_size));
 }
 
 void home_init(struct home *home, void *memory, uint32_t clients, uint32_t servers,

@@ -26,20 +26,6 @@ static struct ends ends_of(const uint8_t *mine, const uint8_t *theirs)
 /* ---- Offers ---------------------------------------------------------------------------------- */
 
 /*
- * Addresses that lead nowhere outside a host's own network: RFC 1918, RFC 6598, RFC 3927; RFC 4193,
- * RFC 4291 (section 2.5.6).
- */
-static bool is_local(const struct addr *addr)
-{
-    const uint8_t *ip = addr->ip;
-    if (addr->family == ADDR_V6)
-        return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
-    return ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
-           (ip[0] == 192 && ip[1] == 168) || (ip[0] == 100 && (ip[1] & 0xc0) == 64) ||
-           (ip[0] == 169 && ip[1] == 254);
-}
-
-/*
  * What others are told of a client. A public address by its own word could be a victim's, so it
  * counts only where we see the client.
  */
@@ -55,7 +41,7 @@ static void tell_party(const struct home_client *client, struct punch_party *par
     for (unsigned i = 0; i < client->candidate_count; i++) {
         const struct punch_candidate *candidate = &client->candidates[i];
         if (party->candidate_count < PUNCH_CANDIDATES_MAX - 1 &&
-            (is_local(&candidate->addr) || addr_equal_ip(&candidate->addr, observed)))
+            (addr_is_private(&candidate->addr) || addr_equal_ip(&candidate->addr, observed)))
             party->candidates[party->candidate_count++] = *candidate;
     }
     party->candidates[party->candidate_count++] =

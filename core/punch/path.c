@@ -17,7 +17,7 @@ static const struct budget_rate shy_rate = {
 
 static size_t map_room(uint32_t entries, uint32_t key_size)
 {
-    return (map_bytes(entries, key_size) + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
+    return pool_align(map_bytes(entries, key_size));
 }
 
 /* Addresses that are shy at once: those of every path, and as many that were forgotten. */

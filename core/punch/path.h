@@ -20,6 +20,7 @@
 #include "core/base/context.h"
 #include "core/base/map.h"
 #include "core/base/pool.h"
+#include "core/base/replay.h"
 #include "core/punch/client.h"
 #include "core/punch/message.h"
 #include "core/warren.h"
@@ -73,10 +74,9 @@ struct path_call {
     uint8_t nonce[PUNCH_NONCE_SIZE];
     uint8_t send[32];
     uint8_t receive[32];
-    uint32_t mine;   /* the index in probes to us; 0: no keys yet */
-    uint32_t theirs; /* and in probes to the peer */
-    uint64_t highest;
-    uint64_t window; /* replay: bit n: highest - n was seen */
+    uint32_t mine;      /* the index in probes to us; 0: no keys yet */
+    uint32_t theirs;    /* and in probes to the peer */
+    struct replay seen; /* counters of probes to us */
 };
 
 struct path_remote {

@@ -90,6 +90,14 @@ static void set_calling_index(struct paths *paths, struct path *path, uint32_t i
     path->calling_index = index;
 }
 
+uint8_t path_find_call(const struct path *path, const uint8_t nonce[static PUNCH_NONCE_SIZE])
+{
+    for (unsigned i = 0; i < PATH_CALLS; i++)
+        if (path->calls[i].mine != 0 && memcmp(path->calls[i].nonce, nonce, PUNCH_NONCE_SIZE) == 0)
+            return (uint8_t)i;
+    return PATH_NONE;
+}
+
 /*
  * Makes the call with this nonce the newest; the older of the two that there were is forgotten. A
  * call that is known keeps its keys and counters. False when its index is taken.
@@ -98,12 +106,11 @@ static bool set_call(struct paths *paths, const struct path_tools *t, struct pat
                      const uint8_t nonce[static PUNCH_NONCE_SIZE],
                      const uint8_t salt[static PUNCH_SALT_SIZE])
 {
-    for (unsigned i = 0; i < PATH_CALLS; i++)
-        if (path->calls[i].mine != 0 &&
-            memcmp(path->calls[i].nonce, nonce, PUNCH_NONCE_SIZE) == 0) {
-            path->newest = (uint8_t)i;
-            return true;
-        }
+    uint8_t known = path_find_call(path, nonce);
+    if (known != PATH_NONE) {
+        path->newest = known;
+        return true;
+    }
     const struct crypto *crypto = t->tools.cx->crypto;
     uint8_t slot = path->calls[path->newest].mine == 0 ? path->newest : (uint8_t)(path->newest ^ 1);
     struct path_call *call = &path->calls[slot];
@@ -118,8 +125,8 @@ static bool set_call(struct paths *paths, const struct path_tools *t, struct pat
         memcpy(path->salt, salt, PUNCH_SALT_SIZE);
         path->highest = 0;
     }
-    fresh.highest = path->highest;
-    fresh.window = path->highest > 0 ? UINT64_MAX : 0;
+    fresh.seen.highest = path->highest;
+    fresh.seen.window = path->highest > 0 ? UINT64_MAX : 0;
     uint32_t taken;
     bool ok = !map_get(&paths->by_index, &fresh.mine, &taken);
     if (ok) {
@@ -177,10 +184,7 @@ static void draw_channel(struct paths *paths, const struct path_tools *t, struct
     uint32_t channel, taken;
     uint8_t key[8];
     do {
-        uint8_t bytes[4];
-        random_secret_bytes(t->tools.cx->secret, bytes, sizeof bytes);
-        struct reader r = reader_of(bytes, sizeof bytes);
-        channel = read_u32(&r);
+        channel = random_secret_u32(t->tools.cx->secret);
         channel_key(key, server, channel);
     } while (channel == 0 || map_get(&paths->by_channel, key, &taken));
     path_set_channel(paths, path, server, channel);
@@ -320,16 +324,15 @@ static struct path *offered(struct paths *paths, const struct path_tools *t,
     return NULL;
 }
 
-/* A private address is somewhere else for everybody who is not behind the same NAT. */
-static bool is_private(const struct addr *addr)
+/*
+ * Such an address is somewhere else for everybody who is not behind the same NAT: a private one,
+ * and those of a host itself and of a site (RFC 3879), which no home should tell of.
+ */
+static bool is_elsewhere(const struct addr *addr)
 {
-    if (addr->family == ADDR_V6)
-        return (addr->ip[0] & 0xfe) == 0xfc || (addr->ip[0] == 0xfe && addr->ip[1] >= 0x80);
-    return addr->ip[0] == 10 || addr->ip[0] == 127 ||
-           (addr->ip[0] == 172 && addr->ip[1] >> 4 == 1) ||
-           (addr->ip[0] == 192 && addr->ip[1] == 168) ||
-           (addr->ip[0] == 169 && addr->ip[1] == 254) ||
-           (addr->ip[0] == 100 && addr->ip[1] >> 6 == 1);
+    bool loopback = addr->family == ADDR_V4 && addr->ip[0] == 127;
+    bool site = addr->family == ADDR_V6 && addr->ip[0] == 0xfe && (addr->ip[1] & 0xc0) == 0xc0;
+    return addr_is_private(addr) || loopback || site;
 }
 
 static bool is_own(const struct path_tools *t, const struct addr *addr)
@@ -349,8 +352,8 @@ static void add_candidates(struct paths *paths, const struct path_tools *t, stru
             path->observed = party->candidates[i].addr;
     for (unsigned i = 0; i < party->candidate_count; i++) {
         const struct punch_candidate *candidate = &party->candidates[i];
-        bool near = candidate->kind == PUNCH_CANDIDATE_OBSERVED || !is_private(&candidate->addr) ||
-                    path_same_mapped(t, path);
+        bool near = candidate->kind == PUNCH_CANDIDATE_OBSERVED ||
+                    !is_elsewhere(&candidate->addr) || path_same_mapped(t, path);
         bool family = candidate->addr.family == t->client->mapped.family;
         if (near && family && !is_own(t, &candidate->addr))
             path_add_remote(paths, path, &candidate->addr, candidate->kind);
@@ -363,8 +366,7 @@ static void offer_in(struct paths *paths, const struct path_tools *t, uint8_t se
     struct path *path = offered(paths, t, offer);
     if (path == NULL)
         return;
-    bool again = path->calls[path->newest].mine != 0 &&
-                 memcmp(path->calls[path->newest].nonce, offer->nonce, PUNCH_NONCE_SIZE) == 0;
+    bool again = path_find_call(path, offer->nonce) == path->newest;
     if (!set_call(paths, t, path, offer->nonce, offer->party.salt))
         return;
     context_trace(t->tools.cx, TRACE_PATH_OFFER,

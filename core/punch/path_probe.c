@@ -2,12 +2,10 @@
 #include <string.h>
 
 #include "core/base/check.h"
-#include "core/base/cursor.h"
 #include "core/frame/keys.h"
 #include "core/punch/path_state.h"
 
 enum {
-    REPLAY_WINDOW = 64,
     PATH_LEARNED_MAX = 16,    /* addresses in one attempt */
     RELAY_UNANSWERED_MAX = 5, /* probes through a silent relay after which it is dead, */
     RELAY_IDLE_MAX = 16,      /* and as many while nobody waits for data */
@@ -32,23 +30,17 @@ static bool is_first_try(const struct path_remote *remote)
 
 /* ---- Sending --------------------------------------------------------------------------------- */
 
-static struct path_transaction *remember(struct path *path, uint8_t remote, uint64_t now_ns,
-                                         uint64_t id)
+static void remember(struct path *path, uint8_t remote, uint64_t now_ns, uint64_t id)
 {
-    struct path_transaction *slot =
-        &path->transactions[path->transaction_next++ % PATH_TRANSACTIONS];
-    *slot = (struct path_transaction){.id = id, .sent_ns = now_ns, .remote = remote};
-    return slot;
+    path->transactions[path->transaction_next++ % PATH_TRANSACTIONS] =
+        (struct path_transaction){.id = id, .sent_ns = now_ns, .remote = remote};
 }
 
 static uint64_t draw_transaction(const struct context *cx)
 {
-    uint8_t bytes[8];
     uint64_t id;
     do {
-        random_secret_bytes(cx->secret, bytes, sizeof bytes);
-        struct reader r = reader_of(bytes, sizeof bytes);
-        id = read_u64(&r);
+        id = random_secret_u64(cx->secret);
     } while (id == 0);
     return id;
 }
@@ -292,33 +284,13 @@ void path_probe_woken(struct paths *paths, const struct path_tools *t, struct pa
 
 /* ---- Receiving ------------------------------------------------------------------------------- */
 
-/* RFC 6479's question: may a frame with this counter be new? */
-static bool is_new(const struct path_call *call, uint64_t counter)
-{
-    if (call->window == 0 || counter > call->highest)
-        return true;
-    uint64_t behind = call->highest - counter;
-    return behind < REPLAY_WINDOW && (call->window >> behind & 1) == 0;
-}
-
-static void mark_seen(struct path_call *call, uint64_t counter)
-{
-    if (call->window == 0 || counter > call->highest) {
-        uint64_t ahead = call->window == 0 ? 0 : counter - call->highest;
-        call->window = (ahead < REPLAY_WINDOW ? call->window << ahead : 0) | 1;
-        call->highest = counter;
-    } else {
-        call->window |= UINT64_C(1) << (call->highest - counter);
-    }
-}
-
 /* Opens and decodes a probe; false when it is not an authentic new one. */
 static bool open_probe(const struct path_tools *t, struct path_call *call,
                        const struct node_in_datagram *datagram, const struct frame *frame,
                        struct punch_probe *probe)
 {
     const struct context *cx = t->tools.cx;
-    if (!is_new(call, frame->counter)) {
+    if (replay_seen(&call->seen, frame->counter)) {
         context_trace(cx, TRACE_SEAL_REPLAY,
                       (struct trace_record){.remote = datagram->remote, .number = frame->counter});
         return false;
@@ -333,7 +305,7 @@ static bool open_probe(const struct path_tools *t, struct path_call *call,
                       (struct trace_record){.remote = datagram->remote, .number = frame->type});
         return false;
     }
-    mark_seen(call, frame->counter);
+    replay_mark(&call->seen, frame->counter);
     enum punch_error error = punch_probe_decode(probe, body, frame->body.size - FRAME_TAG_SIZE);
     if (error == PUNCH_OK)
         return true;
@@ -452,14 +424,10 @@ static void answer(struct paths *paths, const struct path_tools *t, struct path 
  */
 static bool is_answer(const struct path *path, const struct path_call *call)
 {
-    bool offered = false;
     if (call == NULL || memcmp(call->nonce, path->calling_nonce, PUNCH_NONCE_SIZE) == 0)
         return true;
-    for (unsigned i = 0; i < PATH_CALLS; i++)
-        offered =
-            offered || (path->calls[i].mine != 0 &&
-                        memcmp(path->calls[i].nonce, path->calling_nonce, PUNCH_NONCE_SIZE) == 0);
-    return offered && call == &path->calls[path->newest];
+    return path_find_call(path, path->calling_nonce) != PATH_NONE &&
+           call == &path->calls[path->newest];
 }
 
 void path_probe(struct paths *paths, const struct path_tools *t,

@@ -470,8 +470,7 @@ static inline void our_fire(void)
             path_timer(&r->paths, &tools, fired.owner);
         } else {
             assert_int_equal(fired.kind, TIMER_CLIENT);
-            struct client_news news = client_timer(&r->client, &tools.tools);
-            our_news(&cx, &news);
+            client_timer(&r->client, &tools.tools);
         }
         our_drain();
     }

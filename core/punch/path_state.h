@@ -50,6 +50,8 @@ bool path_open(struct paths *paths, const struct path_tools *t, struct path *pat
 /* Writes such a probe; its size, or 0 when it does not fit. */
 size_t path_make_opening(const struct path_tools *t, const struct path *path, uint64_t counter,
                          const uint8_t *body, size_t body_size, uint8_t *to, size_t room);
+/* The index of the call with this nonce that has keys; PATH_NONE. */
+uint8_t path_find_call(const struct path *path, const uint8_t nonce[static PUNCH_NONCE_SIZE]);
 /* The relay leads through this server and channel from now on. */
 void path_set_channel(struct paths *paths, struct path *path, uint8_t server, uint32_t channel);
 

@@ -21,8 +21,7 @@ static inline void network_is(uint32_t count, const struct addr *addresses)
     struct path_tools tools = our_tools(&cx);
     struct node_in_network network = {.count = count, .traffic_port = TRAFFIC_PORT};
     memcpy(network.addresses, addresses, count * sizeof addresses[0]);
-    struct client_news news = client_network(&r->client, &tools.tools, &network);
-    our_news(&cx, &news);
+    client_network(&r->client, &tools.tools, &network);
     our_drain();
 }
 

@@ -24,17 +24,12 @@ struct relay_owner {
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-static size_t aligned(size_t size)
-{
-    return (size + POOL_ALIGN - 1) / POOL_ALIGN * POOL_ALIGN;
-}
-
 size_t relay_server_bytes(uint32_t pairs, uint32_t owners)
 {
     return pool_bytes(pairs, sizeof(struct relay_pair)) +
-           aligned(map_bytes(pairs, RELAY_KEY_SIZE)) +
-           aligned(map_bytes(2 * pairs, sizeof(struct relay_channel_key))) +
-           aligned((size_t)owners * sizeof(struct relay_owner));
+           pool_align(map_bytes(pairs, RELAY_KEY_SIZE)) +
+           pool_align(map_bytes(2 * pairs, sizeof(struct relay_channel_key))) +
+           pool_align((size_t)owners * sizeof(struct relay_owner));
 }
 
 void relay_server_init(struct relay_server *relay, void *memory, uint32_t pairs, uint32_t owners,
@@ -46,10 +41,10 @@ void relay_server_init(struct relay_server *relay, void *memory, uint32_t pairs,
     pool_init(&relay->pairs, at, pairs, sizeof(struct relay_pair));
     at += pool_bytes(pairs, sizeof(struct relay_pair));
     map_init(&relay->by_key, at, pairs, RELAY_KEY_SIZE, random_hash_key(secret));
-    at += aligned(map_bytes(pairs, RELAY_KEY_SIZE));
+    at += pool_align(map_bytes(pairs, RELAY_KEY_SIZE));
     map_init(&relay->by_channel, at, 2 * pairs, sizeof(struct relay_channel_key),
              random_hash_key(secret));
-    at += aligned(map_bytes(2 * pairs, sizeof(struct relay_channel_key)));
+    at += pool_align(map_bytes(2 * pairs, sizeof(struct relay_channel_key)));
     relay->owners = at - (uint8_t *)relay;
 }
 
@@ -303,10 +298,8 @@ uint32_t relay_channel_draw(struct relay_server *relay, const struct context *cx
 {
     /* At most 2^15 of 2^32 numbers are taken, so four draws in a row do not all hit one. */
     for (;;) {
-        uint8_t bytes[4];
-        random_secret_bytes(cx->secret, bytes, sizeof bytes);
-        struct reader r = reader_of(bytes, sizeof bytes);
-        struct relay_channel_key key = {.remote = *remote, .channel = read_u32(&r)};
+        struct relay_channel_key key = {.remote = *remote,
+                                        .channel = random_secret_u32(cx->secret)};
         uint32_t number;
         if (key.channel != 0 && !map_get(&relay->by_channel, &key, &number))
             return key.channel;
