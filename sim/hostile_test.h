@@ -639,7 +639,7 @@ static inline struct rogue *rogue_new(const char *name, uint32_t router)
     outbox_init(&r->outbox, r->memory[2], 16, 16384);
     r->port = net_open(arena.net, r->place, NET_PORT_TRAFFIC, rogue_receive, NULL, r);
     assert_int_equal(r->port, NET_PORT_TRAFFIC);
-    /* One after the other: an address has five WELCOMEs until one that comes from it has arrived. */
+    /* One after the other: an address has three WELCOMEs until one that comes from it has arrived. */
     net_schedule_call(arena.net, SECOND + r->place * 100 * MS, r->place, rogue_open, r, 0);
     return r;
 }

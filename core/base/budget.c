@@ -10,6 +10,8 @@ enum { STRICT_STEPS = 16 };
 struct budget_bucket {
     struct addr prefix;
     uint32_t tokens;
+    uint32_t most; /* when it is full */
+    uint32_t zero;
     uint64_t filled_ns; /* when `tokens` was last right */
 };
 
@@ -51,10 +53,10 @@ static struct budget_bucket *bucket_of(struct budget *budget, const struct addr 
 /* Gives back the tokens that time has made. */
 static void bucket_fill(const struct budget *budget, struct budget_bucket *bucket, uint64_t now_ns)
 {
-    check(now_ns >= bucket->filled_ns && bucket->tokens <= budget->rate.burst);
+    check(now_ns >= bucket->filled_ns && bucket->tokens <= bucket->most);
     uint64_t fills = (now_ns - bucket->filled_ns) / budget->rate.token_ns;
-    if (fills >= budget->rate.burst - bucket->tokens) {
-        bucket->tokens = budget->rate.burst;
+    if (fills >= bucket->most - bucket->tokens) {
+        bucket->tokens = bucket->most;
         bucket->filled_ns = now_ns;
     } else {
         bucket->tokens += (uint32_t)fills;
@@ -74,7 +76,7 @@ static struct budget_bucket *bucket_to_forget(struct budget *budget, uint64_t no
         if (!budget->rate.strict)
             return bucket;
         bucket_fill(budget, bucket, now_ns);
-        if (bucket->tokens == budget->rate.burst)
+        if (bucket->tokens == bucket->most)
             return bucket;
     }
     return NULL;
@@ -100,6 +102,7 @@ static struct budget_bucket *bucket_new(struct budget *budget, uint64_t now_ns,
     *bucket = (struct budget_bucket){
         .prefix = *prefix,
         .tokens = budget->rate.burst,
+        .most = budget->rate.burst,
         .filled_ns = now_ns,
     };
     bool stored = map_set(&budget->by_prefix, prefix, handle.index);
@@ -132,13 +135,19 @@ bool budget_take_above(struct budget *budget, uint64_t now_ns, const struct addr
     return true;
 }
 
-void budget_refill(struct budget *budget, uint64_t now_ns, const struct addr *addr)
+void budget_give_back(struct budget *budget, uint64_t now_ns, const struct addr *addr,
+                      uint32_t tokens)
 {
     struct addr prefix = prefix_of(budget, addr);
     struct budget_bucket *bucket = bucket_of(budget, &prefix);
     if (bucket == NULL)
         return;
-    check(now_ns >= bucket->filled_ns);
-    bucket->tokens = budget->rate.burst;
-    bucket->filled_ns = now_ns;
+    bucket_fill(budget, bucket, now_ns);
+    if (bucket->most == budget->rate.burst) {
+        bucket->most += budget->rate.more;
+        bucket->tokens += budget->rate.more;
+    }
+    /* Time may have given some back already. */
+    uint32_t room = bucket->most - bucket->tokens;
+    bucket->tokens += tokens < room ? tokens : room;
 }

@@ -14,7 +14,8 @@
 #include "core/base/pool.h"
 
 struct budget_rate {
-    uint32_t burst;    /* tokens of a full bucket */
+    uint32_t burst;    /* tokens of a full bucket, */
+    uint32_t more;     /* and so many more when one of its addresses has answered */
     uint64_t token_ns; /* time in which one comes back */
     uint8_t bits_v4;   /* of the prefix that shares a bucket */
     uint8_t bits_v6;
@@ -43,7 +44,11 @@ bool budget_take(struct budget *budget, uint64_t now_ns, const struct addr *addr
 /* Likewise, but only while more than `left` tokens are there, which are for something better. */
 bool budget_take_above(struct budget *budget, uint64_t now_ns, const struct addr *addr,
                        uint32_t left, struct addr *forgot);
-/* Fills the address's bucket: it has shown that it wants what is sent. */
-void budget_refill(struct budget *budget, uint64_t now_ns, const struct addr *addr);
+/*
+ * An address has answered, for which so many tokens were taken: it wants what is sent, and has them
+ * back. No more than those, or it could pay for what goes to its neighbours.
+ */
+void budget_give_back(struct budget *budget, uint64_t now_ns, const struct addr *addr,
+                      uint32_t tokens);
 
 #endif

@@ -10,12 +10,13 @@
 
 #include "core/base/budget.h"
 
-enum { PREFIXES = 3, BURST = 4 };
+enum { PREFIXES = 3, BURST = 4, MORE = 2 };
 
 #define TOKEN_NS UINT64_C(1000)
 
 static const struct budget_rate rate = {
     .burst = BURST,
+    .more = MORE,
     .token_ns = TOKEN_NS,
     .bits_v4 = 24,
     .bits_v6 = 48,
@@ -154,19 +155,40 @@ static void test_full_table_forgets_in_turn(void **state)
     assert_int_equal(drain(&block.budget, 0, in_prefix(0, 1)), BURST);
 }
 
-static void test_refill(void **state)
+static void test_give_back(void **state)
 {
     (void)state;
-    struct addr addr = in_prefix(1, 1), same = in_prefix(1, 9), stranger = in_prefix(2, 1);
-    assert_int_equal(drain(&block.budget, 0, addr), BURST);
-    budget_refill(&block.budget, 10, &same);
-    assert_int_equal(drain(&block.budget, 10, addr), BURST);
-    assert_int_equal(drain(&block.budget, 9 + TOKEN_NS, addr), 0);
-    assert_int_equal(drain(&block.budget, 10 + TOKEN_NS, addr), 1);
+    static const struct {
+        uint32_t taken, given;
+        uint64_t after_ns;
+        uint32_t left;
+    } rows[] = {
+        {BURST, 1, 0, MORE + 1},
+        {BURST, BURST, 0, MORE + BURST},
+        {BURST, 2 * BURST, 0, MORE + BURST}, /* never more than it holds */
+        {BURST, 0, 0, MORE},
+        {1, 1, 0, MORE + BURST},
+        {BURST, 1, 2 * TOKEN_NS, MORE + 3},
+        {BURST, BURST, BURST * TOKEN_NS, MORE + BURST}, /* time has given all of them back */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        setup(NULL);
+        struct addr addr = in_prefix(1, 1), same = in_prefix(1, 9);
+        for (uint32_t n = 0; n < rows[i].taken; n++)
+            assert_true(budget_take(&block.budget, 0, &addr, NULL));
+        budget_give_back(&block.budget, rows[i].after_ns, &same, rows[i].given);
+        assert_int_equal(drain(&block.budget, rows[i].after_ns, addr), rows[i].left);
+        /* What there is more of since the first answer is there once. */
+        budget_give_back(&block.budget, rows[i].after_ns, &addr, 1);
+        assert_int_equal(drain(&block.budget, rows[i].after_ns, addr), 1);
+        /* Time fills the bucket to its new brim. */
+        assert_int_equal(drain(&block.budget, 100 * TOKEN_NS, addr), MORE + BURST);
+    }
     /* Who has no bucket gets none by this. */
-    budget_refill(&block.budget, 10, &stranger);
+    struct addr stranger = in_prefix(2, 1);
+    budget_give_back(&block.budget, 100 * TOKEN_NS, &stranger, 1);
     assert_int_equal(block.budget.buckets.used, 1);
-    assert_int_equal(drain(&block.budget, 10, stranger), BURST);
+    assert_int_equal(drain(&block.budget, 100 * TOKEN_NS, stranger), BURST);
 }
 
 /* A copy of the block goes on where the block was, and does not touch it. */
@@ -196,7 +218,7 @@ static void test_strict(void **state)
         assert_int_equal(drain(&block.budget, BURST * TOKEN_NS - 1, in_prefix(i, 1)), BURST - 1);
     /* The others wait; whose bucket is full again makes room. */
     addr = in_prefix(1, 1);
-    budget_refill(&block.budget, BURST * TOKEN_NS, &addr);
+    budget_give_back(&block.budget, BURST * TOKEN_NS, &addr, BURST + MORE);
     addr = in_prefix(PREFIXES, 1);
     assert_true(budget_take(&block.budget, BURST * TOKEN_NS, &addr, &forgot));
     assert_true(forgot.family == ADDR_V4 && forgot.ip[2] == 1);
@@ -223,7 +245,7 @@ int main(void)
         cmocka_unit_test_setup(test_full_saves_no_time, setup),
         cmocka_unit_test_setup(test_prefixes, setup),
         cmocka_unit_test_setup(test_full_table_forgets_in_turn, setup),
-        cmocka_unit_test_setup(test_refill, setup),
+        cmocka_unit_test_setup(test_give_back, setup),
         cmocka_unit_test_setup(test_strict, setup),
         cmocka_unit_test_setup(test_above, setup),
         cmocka_unit_test_setup(test_copy, setup),

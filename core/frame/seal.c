@@ -18,6 +18,7 @@ void seal_init(struct seal *seal, void *memory, uint32_t sessions, uint32_t sour
 {
     static const struct budget_rate rate = {
         .burst = SEAL_UNPROVEN_BURST,
+        .more = SEAL_UNPROVEN_MORE,
         .token_ns = SEAL_UNPROVEN_NS,
         .bits_v4 = SEAL_UNPROVEN_BITS_V4,
         .bits_v6 = SEAL_UNPROVEN_BITS_V6,

@@ -34,9 +34,10 @@ enum {
        asked for. */
     SEAL_LOAD_BURST = 200,
     SEAL_LOAD_PER_SECOND = 2000,
-    /* Replies to addresses that have proven nothing, by prefix. */
-    SEAL_UNPROVEN_BURST = 5,
-    SEAL_UNPROVEN_KEPT = 2, /* of them, not for STRANGERs: bytes of nobody bring those about */
+    /* Replies to addresses that have proven nothing, by prefix: at once, and more */
+    SEAL_UNPROVEN_BURST = 3,
+    SEAL_UNPROVEN_MORE = 2, /* where somebody of the prefix has answered: neighbours come at once */
+    SEAL_UNPROVEN_KEPT = 2, /* of them, for what proves an address: WELCOME and CHALLENGE */
     SEAL_UNPROVEN_BITS_V4 = 32,
     SEAL_UNPROVEN_BITS_V6 = 64,
 };
@@ -89,7 +90,7 @@ struct seal_pending {
     uint8_t welcome[FRAME_NONCE_SIZE];
     uint64_t made_ns;
     struct addr to; /* the one address that the WELCOME went to; none: more than one */
-    uint32_t zero;
+    uint32_t spent; /* tokens of seal.unproven, on WELCOMEs there */
 };
 
 /* Read by the owner; written by seal.c alone. */

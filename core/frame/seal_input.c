@@ -40,6 +40,18 @@ static bool is_proven(const struct seal_session *session, const struct seal_rout
     return session != NULL && addr_equal(&route->remote, &session->proven);
 }
 
+/* Whether a WELCOME may answer the HELLO; *spent counts the tokens that it costs. */
+static bool welcome_allowed(struct seal *seal, const struct context *cx,
+                            const struct seal_session *session, uint32_t *spent)
+{
+    if (is_proven(session, &seal->hello_route))
+        return true;
+    if (!reply_allowed(seal, cx, &seal->hello_route, 0))
+        return false;
+    (*spent)++;
+    return true;
+}
+
 static bool mac1_is_right(const struct seal *seal, const struct context *cx,
                           const struct frame *frame)
 {
@@ -245,8 +257,7 @@ static struct seal_event hello_opened(struct seal *seal, const struct context *c
             struct seal_pending *pending = &session->pending[which];
             if (!addr_equal(&pending->to, &datagram->remote))
                 pending->to = (struct addr){0};
-            if (is_proven(session, &seal->hello_route) ||
-                reply_allowed(seal, cx, &seal->hello_route, 0))
+            if (welcome_allowed(seal, cx, session, &pending->spent))
                 welcome_send(seal, cx, session, pending, &seal->hello_route);
             return nothing;
         }
@@ -322,8 +333,8 @@ struct seal_session *seal_accept(struct seal *seal, const struct context *cx, ui
         hello_place(session, seal->hello_boot, seal->hello_number, seal->hello_nonce, &which);
     check(place == HELLO_NEW);
     /* A WELCOME that is not sent brings nobody in, so it does not put anybody out either. */
-    bool welcome =
-        is_proven(session, &seal->hello_route) || reply_allowed(seal, cx, &seal->hello_route, 0);
+    uint32_t spent = 0;
+    bool welcome = welcome_allowed(seal, cx, session, &spent);
     if (!welcome && displaces(cx, session, which, seal->hello_boot))
         return NULL;
     struct seal_pending *pending = &session->pending[which];
@@ -334,6 +345,7 @@ struct seal_session *seal_accept(struct seal *seal, const struct context *cx, ui
     pending->number = seal->hello_number;
     pending->made_ns = cx->now_ns;
     pending->to = seal->hello_route.remote;
+    pending->spent = spent;
     pending->keys.mine = session_draw_index(cx, session);
     pending->keys.theirs = seal->hello_index;
     pending->keys.live = true;
@@ -400,7 +412,8 @@ static struct seal_event welcome_opened(struct seal *seal, const struct context 
     session->heard_ns = cx->now_ns;
     if (addr_equal(&datagram->remote, &session->route.remote)) {
         session->proven = datagram->remote;
-        budget_refill(&seal->unproven, cx->now_ns, &datagram->remote);
+        budget_give_back(&seal->unproven, cx->now_ns, &datagram->remote,
+                         SEAL_UNPROVEN_BURST + SEAL_UNPROVEN_MORE);
     }
     session_schedule(cx, session);
     struct seal_route route = route_back(datagram);
@@ -516,7 +529,8 @@ static bool promote(struct seal *seal, const struct context *cx, struct seal_ses
     session->up = true;
     if (addr_equal(&route->remote, &taken.to)) {
         session->proven = route->remote;
-        budget_refill(&seal->unproven, cx->now_ns, &route->remote);
+        if (taken.spent > 0)
+            budget_give_back(&seal->unproven, cx->now_ns, &route->remote, taken.spent);
         if (!session->initiator)
             seal_move(session, *route);
     }

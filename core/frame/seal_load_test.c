@@ -143,9 +143,9 @@ static void test_load_of_one_peer(void **state)
             lose();
             /* One that is only repeated is answered, and costs nothing. */
             if (i < 101)
-                for (unsigned again = 0; again < 3; again++)
+                for (unsigned again = 1; again < SEAL_UNPROVEN_BURST; again++)
                     hand(B, &hello);
-            assert_int_equal(rig.on_wire, i < 101 ? 3 : 0);
+            assert_int_equal(rig.on_wire, i < 101 ? SEAL_UNPROVEN_BURST - 1 : 0);
             lose();
         }
         assert_int_equal(B->told.hellos, 101);
@@ -417,18 +417,43 @@ static void test_proven(void **state)
             says(A, B, "text");
     }
     assert_int_equal(B->counts[TRACE_SEAL_OVER_BUDGET], 0);
-    /* The proof filled the budget of the address: neighbours behind a NAT come one by one. */
+}
+
+/* Neighbours behind a NAT come one by one: each proof gives back what it has cost. */
+static void test_neighbours(void **state)
+{
+    (void)state;
+    joins(A, B);
     struct addr nat = A->addr;
-    for (uint16_t i = 0; i < 2; i++) {
-        assert_int_equal(answered('s', addr_with_port(nat, 1), false), i == 0 ? 3 : 1);
-        rig.now_ns += SEAL_UNPROVEN_NS;
+    for (uint16_t i = 0; i < 3 * SEAL_UNPROVEN_BURST; i++) {
         C->addr = addr_with_port(nat, (uint16_t)(5000 + i));
         end_start(C, (uint8_t)(10 + i));
         joins(C, B);
-        assert_int_equal(answered('s', addr_with_port(nat, 1), false), 3);
-        lose();
-        rig.now_ns += SEAL_UNPROVEN_NS;
     }
+    assert_int_equal(B->counts[TRACE_SEAL_OVER_BUDGET], 0);
+    /* Where somebody has answered a few more wait at a time. */
+    unsigned most = SEAL_UNPROVEN_BURST + SEAL_UNPROVEN_MORE;
+    struct addr victim = addr_with_port(nat, 1);
+    assert_int_equal(answered('h', victim, false), most);
+    /* Who proves his own address, over and over, does not pay for what goes to a neighbour's. */
+    for (uint8_t i = 0; i < 10; i++) {
+        renews(A, B);
+        carry();
+    }
+    assert_int_equal(answered('h', victim, false), 0);
+    /* WELCOMEs that were lost before one arrived are given back as well. */
+    rig.now_ns += most * SEAL_UNPROVEN_NS;
+    C->addr = addr_with_port(nat, 6000);
+    end_start(C, 90);
+    opens(C, B);
+    struct packet hello = rig.wire[0];
+    for (unsigned i = 1; i < SEAL_UNPROVEN_BURST; i++) {
+        lose();
+        hand(B, &hello);
+    }
+    carry();
+    says(C, B, "text");
+    assert_int_equal(answered('h', victim, false), most);
 }
 
 int main(void)
@@ -445,6 +470,7 @@ int main(void)
         cmocka_unit_test_setup(test_overload, rig_setup),
         cmocka_unit_test_setup(test_unproven, rig_setup),
         cmocka_unit_test_setup(test_proven, rig_setup),
+        cmocka_unit_test_setup(test_neighbours, rig_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

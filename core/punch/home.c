@@ -69,7 +69,7 @@ static bool is_proven(const struct home_client *client, const struct seal_event 
 }
 
 bool home_reply(const struct home_tools *tools, const struct seal_event *event, bool proven,
-                const struct punch_message *message)
+                uint32_t kept, const struct punch_message *message)
 {
     uint8_t body[PUNCH_MESSAGE_MAX];
     struct seal_session *to = seal_at(tools->seal, event->session);
@@ -77,8 +77,8 @@ bool home_reply(const struct home_tools *tools, const struct seal_event *event, 
     if (to == NULL || size == 0)
         return false;
     if (!proven &&
-        (size > event->body.size ||
-         !budget_take(&tools->seal->unproven, tools->cx->now_ns, &event->route.remote, NULL))) {
+        (size > event->body.size || !budget_take_above(&tools->seal->unproven, tools->cx->now_ns,
+                                                       &event->route.remote, kept, NULL))) {
         context_trace(
             tools->cx, TRACE_SEAL_OVER_BUDGET,
             (struct trace_record){.socket = event->route.socket, .remote = event->route.remote});
@@ -87,10 +87,16 @@ bool home_reply(const struct home_tools *tools, const struct seal_event *event, 
     return seal_send(tools->seal, tools->cx, to, &event->route, body, size);
 }
 
-bool home_answer(const struct home_tools *tools, const struct home_client *client,
+bool home_answer(const struct home_tools *tools, struct home_client *client,
                  const struct seal_event *event, const struct punch_message *message)
 {
-    return home_reply(tools, event, is_proven(client, event), message);
+    bool proven = is_proven(client, event);
+    uint32_t kept = message->type == PUNCH_CHALLENGE ? 0 : SEAL_UNPROVEN_KEPT;
+    if (!home_reply(tools, event, proven, kept, message))
+        return false;
+    if (!proven && addr_equal(&client->asked.remote, &event->route.remote))
+        client->asked_spent++;
+    return true;
 }
 
 bool home_may(uint64_t *used_ns, uint64_t now_ns, uint32_t burst, uint64_t each_ns)
@@ -339,6 +345,8 @@ static bool client_challenge(const struct home_tools *tools, struct home_client 
     if (!asked || since_ns >= HOME_TOKEN_NS ||
         !addr_equal(&client->asked.remote, &event->route.remote))
         random_secret_bytes(cx->secret, client->token, sizeof client->token);
+    if (!addr_equal(&client->asked.remote, &event->route.remote))
+        client->asked_spent = 0;
     client->asked = event->route;
     client->asked_ns = cx->now_ns;
     struct punch_message message = {.type = PUNCH_CHALLENGE};
@@ -359,7 +367,10 @@ static void client_answered_challenge(const struct home_tools *tools, struct hom
         !addr_equal(&client->asked.remote, &event->route.remote) ||
         !tools->cx->crypto->equal(client->token, message->token, sizeof client->token))
         return;
-    budget_refill(&tools->seal->unproven, tools->cx->now_ns, &event->route.remote);
+    if (client->asked_spent > 0)
+        budget_give_back(&tools->seal->unproven, tools->cx->now_ns, &event->route.remote,
+                         client->asked_spent);
+    client->asked_spent = 0;
     client_moved(tools, client, session, &event->route);
 }
 

@@ -65,6 +65,7 @@ struct home_client {
     struct seal_route route; /* where it answered a challenge, or where its session was made */
     struct seal_route asked; /* where a challenge is under way */
     uint64_t asked_ns;
+    uint32_t asked_spent; /* tokens of the address's budget, on what was sent there meanwhile */
     /* The times up to which these have used up what they may. */
     uint64_t calls_ns;
     uint64_t searches_ns;

@@ -335,7 +335,7 @@ static void server_answer(const struct home_tools *tools, const struct seal_even
 {
     const struct seal_session *session = seal_at(tools->seal, event->session);
     check(session != NULL);
-    home_reply(tools, event, addr_equal(&session->proven, &event->route.remote),
+    home_reply(tools, event, addr_equal(&session->proven, &event->route.remote), 0,
                &(struct punch_message){.type = PUNCH_PONG, .observed = event->route.remote});
 }
 

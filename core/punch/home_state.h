@@ -41,14 +41,15 @@ bool home_send(const struct home_tools *tools, struct handle session,
    the time up to which it has used that up. */
 bool home_may(uint64_t *used_ns, uint64_t now_ns, uint32_t burst, uint64_t each_ns);
 /* Answers a message to where it came from. An address that is not `proven` gets no more than it
-   sent, and that within its budget. False when nothing was sent. */
+   sent, and that while its budget has more than `kept` left. False when nothing was sent. */
 bool home_reply(const struct home_tools *tools, const struct seal_event *event, bool proven,
-                const struct punch_message *message);
+                uint32_t kept, const struct punch_message *message);
 /*
  * Answers a client's message to where it came from. An address that has not been proven gets no
- * more than it sent, and that within its budget. False when nothing was sent.
+ * more than it sent, and that within its budget, of which the last is for challenges. False when
+ * nothing was sent.
  */
-bool home_answer(const struct home_tools *tools, const struct home_client *client,
+bool home_answer(const struct home_tools *tools, struct home_client *client,
                  const struct seal_event *event, const struct punch_message *message);
 /* Traces an introduction that is not believed. */
 void home_disbelieve(const struct home_tools *tools, const struct seal_event *event,

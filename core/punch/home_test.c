@@ -561,6 +561,29 @@ static void test_tokens_by_address(void **state)
     assert_non_null(heard(a, PUNCH_CHALLENGE));
 }
 
+/* A client that moves on and on at one IP address pays for none of its moves. */
+static void test_answers_give_back(void **state)
+{
+    (void)state;
+    struct node_rig *a = client_at_home(0, S0, true);
+    for (uint16_t i = 0; i < 3 * SEAL_UNPROVEN_BURST; i++) {
+        struct punch_message answer = {.type = PUNCH_CHALLENGE_ANSWER};
+        a->addr = addr_v4(0xcb007190, (uint16_t)(50001 + i));
+        forget(a);
+        client_pings(a, S0);
+        run_for(HOME_CHALLENGE_NS);
+        /* The first challenge is lost, the second is answered. */
+        client_pings(a, S0);
+        run_for(100 * MS);
+        assert_int_equal(heard_count(a, PUNCH_CHALLENGE), 2);
+        memcpy(answer.token, heard(a, PUNCH_CHALLENGE)->message.token, sizeof answer.token);
+        client_say(a, S0, &answer);
+        run_for(HOME_CHALLENGE_NS);
+        assert_true(addr_equal(&record_of_client(S0, a)->route.remote, &a->addr));
+    }
+    assert_int_equal(S0->counts[TRACE_SEAL_OVER_BUDGET], 0);
+}
+
 static void test_challenges_are_paced(void **state)
 {
     (void)state;
@@ -570,9 +593,9 @@ static void test_challenges_are_paced(void **state)
         client_pings(a, S0);
         run_for(100 * MS);
     }
-    /* The first was the challenge, then it is answered as usual. */
+    /* The first was the challenge; what is left of the address's budget is for more of them. */
     assert_int_equal(heard_count(a, PUNCH_CHALLENGE), 1);
-    assert_int_equal(heard_count(a, PUNCH_PONG), 2);
+    assert_int_equal(heard_count(a, PUNCH_PONG), 0);
     run_for(HOME_CHALLENGE_NS);
     client_pings(a, S0);
     run_for(100 * MS);
@@ -718,6 +741,7 @@ int main(void)
         cmocka_unit_test_setup(test_hello_from_two_places, one_server),
         cmocka_unit_test_setup(test_old_proof, one_server),
         cmocka_unit_test_setup(test_tokens_by_address, one_server),
+        cmocka_unit_test_setup(test_answers_give_back, one_server),
         cmocka_unit_test_setup(test_challenges_are_paced, one_server),
         cmocka_unit_test_setup(test_many_move_together, one_server),
         cmocka_unit_test_setup(test_victim, one_server),

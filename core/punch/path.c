@@ -8,7 +8,7 @@
 #include "core/punch/path_state.h"
 
 static const struct budget_rate shy_rate = {
-    .burst = 5,
+    .burst = PATH_SHY_SEEN,
     .token_ns = UINT64_C(900000000000),
     .bits_v4 = 32,
     .bits_v6 = 64,

@@ -34,7 +34,15 @@ enum {
     PATH_TRANSACTIONS = 32,        /* probes whose acknowledgement still counts */
     PATH_CALL_TRIES_MAX = 10,      /* after which the wait no longer grows */
     PATH_OPENINGS_MAX = 8,         /* that are opened for one call: each costs a Diffie-Hellman */
-    PATH_PACE = 5,                 /* probes of a candidate that does not answer, in one attempt */
+    /*
+     * Datagrams to the ports of one IP address that no server has seen the peer at and that have
+     * not answered: where a server sees the peer at another port of it, which is then probably its
+     * own; at a private one; and anywhere else.
+     */
+    PATH_SHY_SEEN = 8,
+    PATH_SHY_PRIVATE = 2,
+    PATH_SHY_OTHER = 1,
+    PATH_PACE = 5, /* probes of a candidate that does not answer, in one attempt */
 };
 
 /* A pair that no probe has connected so long after both were told has a reason for it. */
@@ -84,6 +92,7 @@ struct path_remote {
     uint8_t kind;       /* enum punch_candidate_kind; 0: learned from a probe */
     uint8_t paced;      /* probes of this attempt's pace that were sent, at most PATH_PACE */
     uint8_t unanswered; /* probes since the last acknowledgement, at most 255 */
+    uint8_t shy;        /* tokens of paths.shy that were spent there since it last answered */
     bool heard;         /* an authentic probe has come from there */
     bool valid;         /* a probe that went there was acknowledged, and it is not dead */
     uint64_t next_ns;   /* of its next probe; UINT64_MAX: none */

@@ -78,10 +78,38 @@ static size_t make_probe(struct paths *paths, const struct path_tools *t, const 
 }
 
 /* Has a server said that the peer is there, or has the address answered before? */
-static bool is_vouched(const struct path *path, const struct path_remote *remote)
+static bool is_vouched(const struct path_remote *remote)
 {
-    return !is_first_try(remote) || remote->kind == PUNCH_CANDIDATE_OBSERVED ||
-           addr_equal_ip(&remote->addr, &path->observed);
+    return !is_first_try(remote) || remote->kind == PUNCH_CANDIDATE_OBSERVED;
+}
+
+/*
+ * How many datagrams the ports of an IP address may have that nobody vouches for. The first answer
+ * to a probe must not wait for a server, but what an address on the internet got wrongly comes on
+ * top of what others send there; a private one only those behind the same NAT can reach. Where a
+ * server sees the peer at the same IP address, a symmetric NAT has the peer at another port of it
+ * for us, to which several datagrams may be lost.
+ */
+static uint32_t shy_most(const struct path *path, const struct addr *addr)
+{
+    if (addr_equal_ip(addr, &path->observed))
+        return PATH_SHY_SEEN;
+    return addr_is_private(addr) ? PATH_SHY_PRIVATE : PATH_SHY_OTHER;
+}
+
+/* Whether one more may go there. What is spent there comes back when it answers. */
+static bool may_send(struct paths *paths, const struct context *cx, const struct path *path,
+                     struct path_remote *remote)
+{
+    if (is_vouched(remote))
+        return true;
+    uint32_t left = PATH_SHY_SEEN - shy_most(path, &remote->addr);
+    if (!budget_take_above(&paths->shy, cx->now_ns, &remote->addr, left, NULL)) {
+        context_trace(cx, TRACE_PATH_SHY, (struct trace_record){.remote = remote->addr});
+        return false;
+    }
+    remote->shy++;
+    return true;
 }
 
 static void send_probe(struct paths *paths, const struct path_tools *t, struct path *path,
@@ -91,11 +119,8 @@ static void send_probe(struct paths *paths, const struct path_tools *t, struct p
     struct path_remote *remote = &path->remotes[index];
     if (path->calls[path->newest].mine == 0)
         return;
-    if (index != PATH_RELAY && !is_vouched(path, remote) &&
-        !budget_take(&paths->shy, cx->now_ns, &remote->addr, NULL)) {
-        context_trace(cx, TRACE_PATH_SHY, (struct trace_record){.remote = remote->addr});
+    if (index != PATH_RELAY && !may_send(paths, cx, path, remote))
         return;
-    }
     uint64_t id = draw_transaction(cx);
     if (index == PATH_RELAY) {
         uint8_t bytes[FRAME_PROBE_SIZE + PUNCH_PROBE_SIZE_MAX];
@@ -377,7 +402,9 @@ static void acknowledged(struct paths *paths, const struct path_tools *t, struct
                 transaction->remote == path->chosen ? path_probe_chosen(t, path) : UINT64_MAX;
             remote->valid = true;
             map_set(&paths->by_remote, &remote->addr, path->self.index);
-            budget_refill(&paths->shy, cx->now_ns, &remote->addr);
+            if (remote->shy > 0)
+                budget_give_back(&paths->shy, cx->now_ns, &remote->addr, remote->shy);
+            remote->shy = 0;
             if (transaction->remote == path->chosen)
                 path->doubt = false;
         }
