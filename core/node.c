@@ -5,52 +5,8 @@
 #include <string.h>
 
 #include "core/base/check.h"
-#include "core/base/context.h"
-#include "core/base/pool.h"
-#include "core/bootstrap/self.h"
-#include "core/frame/seal.h"
-#include "core/punch/client.h"
-#include "core/punch/home.h"
-#include "core/punch/path.h"
-#include "core/relay/server.h"
-#include "core/stun/client.h"
-#include "core/stun/discovery.h"
+#include "core/node_state.h"
 #include "core/stun/integrity.h"
-#include "core/stun/server.h"
-#include "core/warren.h"
-
-/* A probe socket, from the request to open it until it is closed. */
-struct probe {
-    uint32_t socket;
-    bool open;
-};
-
-/*
- * Everything about a node, but for what hangs behind it in the same block. No pointers but `env`.
- */
-struct node {
-    uint64_t magic;
-    uint64_t size; /* of the whole block */
-    const struct node_env *env;
-    struct node_limits limits;
-    uint64_t now_ns;
-    uint64_t counts[TRACE_KINDS];
-    struct random_secret secret;
-    struct timers timers;
-    struct outbox outbox;
-    struct pool probes;
-    struct stun_client client;
-    struct stun_server server;
-    struct stun_discovery discovery;
-    bool serving_mesh;
-    bool rediscover; /* something has changed since the discovery began */
-    struct self self;
-    struct seal seal;
-    struct client punch_client;
-    struct paths paths;
-    struct home home;
-    struct relay_server relay;
-};
 
 /* "node" and what would make one build's block unreadable to another. */
 #define NODE_MAGIC (UINT64_C(0x6e6f646500000000) | sizeof(struct node))
@@ -63,7 +19,7 @@ enum { PROBES_MAX = 256, PROBE_ROWS = (1 << 24) - 1 };
 
 /* Where each part of the block begins. */
 struct layout {
-    size_t timers, outbox, probes, client, server, seal, paths, home, relay, total;
+    size_t timers, outbox, probes, client, server, seal, paths, home, relay, tunnel, total;
 };
 
 static size_t place(size_t *total, size_t size)
@@ -77,7 +33,7 @@ static size_t place(size_t *total, size_t size)
 static uint32_t timers_of(const struct node_limits *limits)
 {
     return limits->stun_transactions + limits->sessions + limits->clients + limits->servers +
-           limits->pairs + limits->paths + 1;
+           limits->pairs + limits->paths + limits->tunnel_peers + 1;
 }
 
 static struct layout layout_of(const struct node_limits *limits)
@@ -87,6 +43,7 @@ static struct layout layout_of(const struct node_limits *limits)
     check(limits->stun_transactions > 0 && limits->stun_sources > 0);
     check(limits->sessions > 0 && limits->unproven > 0 && limits->servers > 0);
     check(limits->clients > 0 && limits->locations > 0 && limits->pairs > 0 && limits->paths > 0);
+    check(limits->tunnel_peers > 0 && limits->tunnel_subnets > 0 && limits->tunnel_queue > 0);
     struct layout layout = {0};
     size_t total = 0;
     place(&total, sizeof(struct node));
@@ -99,6 +56,7 @@ static struct layout layout_of(const struct node_limits *limits)
     layout.paths = place(&total, paths_bytes(limits->paths));
     layout.home = place(&total, home_bytes(limits->clients, limits->servers, limits->locations));
     layout.relay = place(&total, relay_server_bytes(limits->pairs, limits->clients));
+    layout.tunnel = place(&total, tunnel_bytes(limits));
     layout.total = total;
     return layout;
 }
@@ -135,6 +93,7 @@ struct node *node_init(void *memory, size_t size, const struct node_limits *limi
               &node->secret);
     relay_server_init(&node->relay, block + layout.relay, limits->pairs, limits->clients,
                       &node->secret);
+    tunnel_init(&node->tunnel, block + layout.tunnel, limits, &node->secret);
     return node;
 }
 
@@ -199,24 +158,10 @@ static void probes_close(struct node *node, const struct context *cx)
     }
 }
 
-/* ---- Who works with whom ---------------------------------------------------------------------- */
+/* ---- Discovery ----------------------------------------------------------------------------- */
 
-static struct path_tools path_tools_of(struct node *node, const struct context *cx)
-{
-    return (struct path_tools){
-        .tools = {.cx = cx, .self = &node->self, .seal = &node->seal},
-        .client = &node->punch_client,
-    };
-}
-
-static struct home_tools home_tools_of(struct node *node, const struct context *cx)
-{
-    return (struct home_tools){
-        .cx = cx, .self = &node->self, .seal = &node->seal, .relay = &node->relay};
-}
-
-static void discover(struct node *node, const struct context *cx,
-                     const struct node_in_discover *discover)
+void node_discover(struct node *node, const struct context *cx,
+                   const struct node_in_discover *discover)
 {
     uint32_t sockets[STUN_PROBES];
     for (unsigned i = 0; i < STUN_PROBES; i++)
@@ -225,7 +170,7 @@ static void discover(struct node *node, const struct context *cx,
 }
 
 /* A client finds out what it is behind, through its servers, the home first. */
-static void discover_own(struct node *node, const struct context *cx)
+void node_discover_own(struct node *node, const struct context *cx)
 {
     const struct client *client = &node->punch_client;
     struct node_in_discover command = {0};
@@ -240,31 +185,31 @@ static void discover_own(struct node *node, const struct context *cx)
     }
     node->rediscover = node->discovery.running;
     if (command.count > 0 && !node->discovery.running)
-        discover(node, cx, &command);
+        node_discover(node, cx, &command);
 }
 
 static void discovered(struct node *node, const struct context *cx)
 {
-    struct path_tools tools = path_tools_of(node, cx);
+    struct path_tools tools = node_path_tools(node, cx);
     struct stun_behaviour behaviour =
         stun_discovery_result(&node->discovery, &node->client, cx->now_ns);
     struct reason_side side = reason_side_of(&behaviour);
     client_side(tools.client, &tools.tools, &side);
     path_side(&node->paths, &tools);
     if (node->rediscover)
-        discover_own(node, cx);
+        node_discover_own(node, cx);
 }
 
 /* What a client has heard from its servers concerns its paths. */
 static void tell_paths(struct node *node, const struct context *cx, const struct client_news *news)
 {
-    struct path_tools tools = path_tools_of(node, cx);
+    struct path_tools tools = node_path_tools(node, cx);
     if (news->call != NULL)
         path_message(&node->paths, &tools, news->server, news->call);
     if (news->home || news->moved)
         path_call_all(&node->paths, &tools);
     if (news->moved || (news->home && node->punch_client.side.nat == STUN_NAT_BLOCKED))
-        discover_own(node, cx);
+        node_discover_own(node, cx);
 }
 
 /* ---- Inputs ---------------------------------------------------------------------------------- */
@@ -324,6 +269,8 @@ static bool socket_is_ours(struct node *node, uint32_t socket)
         return node->serving_mesh;
     if (socket == NODE_SOCKET_TRAFFIC)
         return node->punch_client.running;
+    if (socket == NODE_SOCKET_TUNNEL)
+        return node->tunnel.ready && node->self.server;
     const struct probe *probe = probe_by_socket(node, socket, &handle);
     return probe != NULL && probe->open;
 }
@@ -336,15 +283,30 @@ static void input_session(struct node *node, const struct context *cx,
     if (event.kind == SEAL_NOTHING)
         return;
     if (datagram->socket == NODE_SOCKET_TRAFFIC) {
-        struct path_tools tools = path_tools_of(node, cx);
+        struct path_tools tools = node_path_tools(node, cx);
         struct punch_message message;
         struct client_news news = client_event(tools.client, &tools.tools, &event, &message);
         seal_decline(&node->seal, cx); /* nobody opens a session with a client */
         tell_paths(node, cx, &news);
     } else {
-        struct home_tools tools = home_tools_of(node, cx);
+        struct home_tools tools = node_home_tools(node, cx);
         home_event(&node->home, &tools, &event);
     }
+}
+
+/* A datagram that a peer has carried to us is the tunnel's, or as opaque to us as it was to it. */
+static void input_carried(struct node *node, const struct context *cx,
+                          const struct node_in_datagram *datagram,
+                          const struct path_arrival *arrival)
+{
+    if (tunnel_message_type(arrival->bytes, arrival->size) == TUNNEL_NO_MESSAGE) {
+        path_deliver(cx, arrival);
+        return;
+    }
+    struct tunnel_tools tools = node_tunnel_tools(node, cx);
+    const struct tunnel_source source = {
+        .socket = datagram->socket, .remote = datagram->remote, .channel = arrival->channel};
+    tunnel_message(&node->tunnel, &tools, &source, arrival->bytes, arrival->size);
 }
 
 static void input_frame(struct node *node, const struct context *cx,
@@ -357,10 +319,12 @@ static void input_frame(struct node *node, const struct context *cx,
         return;
     }
     bool client = datagram->socket == NODE_SOCKET_TRAFFIC;
-    struct path_tools tools = path_tools_of(node, cx);
-    if (frame.type == FRAME_DATA && client)
-        path_data(&node->paths, &tools, datagram, &frame);
-    else if (frame.type == FRAME_DATA)
+    struct path_tools tools = node_path_tools(node, cx);
+    if (frame.type == FRAME_DATA && client) {
+        struct path_arrival arrival = path_data(&node->paths, &tools, datagram, &frame);
+        if (arrival.bytes != NULL)
+            input_carried(node, cx, datagram, &arrival);
+    } else if (frame.type == FRAME_DATA)
         relay_data(&node->relay, cx, datagram, &frame);
     else if (frame.type == FRAME_PROBE && client)
         path_probe(&node->paths, &tools, datagram, &frame);
@@ -370,22 +334,54 @@ static void input_frame(struct node *node, const struct context *cx,
         input_session(node, cx, datagram, &frame);
 }
 
-/* The first byte decides (RFC 7983); what is of no protocol may be a peer's opaque datagram. */
+/* Neither STUN nor a frame: WireGuard's, or a peer's opaque datagram. */
+static void input_other(struct node *node, const struct context *cx,
+                        const struct node_in_datagram *datagram)
+{
+    bool stun = stun_is_message(datagram->bytes, datagram->size);
+    if (tunnel_message_type(datagram->bytes, datagram->size) != TUNNEL_NO_MESSAGE) {
+        struct tunnel_tools tools = node_tunnel_tools(node, cx);
+        const struct tunnel_source source = {.socket = datagram->socket,
+                                             .remote = datagram->remote};
+        tunnel_message(&node->tunnel, &tools, &source, datagram->bytes, datagram->size);
+        return;
+    }
+    struct path_arrival arrival = {0};
+    if (datagram->socket == NODE_SOCKET_TRAFFIC && !stun)
+        arrival = path_opaque(&node->paths, datagram);
+    if (arrival.bytes != NULL)
+        path_deliver(cx, &arrival);
+    else
+        drop(cx, TRACE_INPUT_FOREIGN, datagram, datagram->size);
+}
+
+/* The first byte decides (RFC 7983), among what a socket has. */
 static void input_one(struct node *node, const struct context *cx,
                       const struct node_in_datagram *datagram)
 {
-    bool stun_only = datagram->socket != NODE_SOCKET_PUNCH &&
-                     datagram->socket != NODE_SOCKET_RELAY &&
-                     datagram->socket != NODE_SOCKET_TRAFFIC;
-    bool is_stun = stun_is_message(datagram->bytes, datagram->size);
-    struct path_tools tools = path_tools_of(node, cx);
-    if (stun_only && is_stun)
-        input_stun(node, cx, datagram);
-    else if (!stun_only && frame_is_ours(datagram->bytes, datagram->size))
-        input_frame(node, cx, datagram);
-    else if (datagram->socket != NODE_SOCKET_TRAFFIC || is_stun ||
-             !path_opaque(&node->paths, &tools, datagram))
-        drop(cx, TRACE_INPUT_FOREIGN, datagram, datagram->size);
+    switch (datagram->socket) {
+    case NODE_SOCKET_PUNCH:
+    case NODE_SOCKET_RELAY:
+        if (frame_is_ours(datagram->bytes, datagram->size))
+            input_frame(node, cx, datagram);
+        else
+            drop(cx, TRACE_INPUT_FOREIGN, datagram, datagram->size);
+        return;
+    case NODE_SOCKET_TRAFFIC:
+    case NODE_SOCKET_TUNNEL:
+        if (datagram->socket == NODE_SOCKET_TRAFFIC &&
+            frame_is_ours(datagram->bytes, datagram->size))
+            input_frame(node, cx, datagram);
+        else
+            input_other(node, cx, datagram);
+        return;
+    default:
+        if (stun_is_message(datagram->bytes, datagram->size))
+            input_stun(node, cx, datagram);
+        else
+            drop(cx, TRACE_INPUT_FOREIGN, datagram, datagram->size);
+        return;
+    }
 }
 
 static void input_datagram(struct node *node, const struct context *cx,
@@ -459,151 +455,12 @@ static void input_socket(struct node *node, const struct context *cx,
     }
 }
 
-static void command_invalid(const struct context *cx, enum node_in_kind kind)
-{
-    context_trace(cx, TRACE_COMMAND_INVALID, (struct trace_record){.number = kind});
-}
-
-static void input_serve_stun(struct node *node, const struct context *cx,
-                             const struct node_in_serve_stun *serve)
-{
-    bool valid = serve->count == 0 || (serve->count <= NODE_STUN_ADDRESSES && serve->port != 0 &&
-                                       serve->port != serve->alternate_port);
-    for (uint32_t i = 0; valid && i < serve->count; i++)
-        valid = addr_is_unicast(&serve->addresses[i]);
-    if (valid)
-        stun_server_serve(&node->server, serve);
-    else
-        command_invalid(cx, NODE_IN_SERVE_STUN);
-}
-
-static void input_discover(struct node *node, const struct context *cx,
-                           const struct node_in_discover *command)
-{
-    bool valid = command->count >= 1 && command->count <= NODE_DISCOVER_SERVERS;
-    for (uint32_t i = 0; valid && i < command->count; i++) {
-        const struct addr *server = &command->servers[i];
-        valid = addr_is_unicast(server) && server->port != 0 &&
-                server->family == command->servers[0].family;
-    }
-    if (!valid) {
-        command_invalid(cx, NODE_IN_DISCOVER);
-        return;
-    }
-    if (!node->discovery.running)
-        discover(node, cx, command);
-}
-
-static void input_identity(struct node *node, const struct context *cx,
-                           const struct node_in_identity *in)
-{
-    if (node->self.ready) {
-        command_invalid(cx, NODE_IN_IDENTITY);
-        return;
-    }
-    enum identity_error error = self_set(&node->self, cx->crypto, cx->now_ns, in);
-    if (error != IDENTITY_OK) {
-        context_trace(cx, TRACE_IDENTITY_REFUSED, (struct trace_record){.number = error});
-        return;
-    }
-    seal_configure(&node->seal, cx->crypto, node->self.tunnel_key, node->self.introduction,
-                   node->self.introduction_size);
-}
-
-static void input_server(struct node *node, const struct context *cx,
-                         const struct node_in_server *in)
-{
-    struct certificate certificate;
-    struct server_record record;
-    enum identity_error error =
-        certificate_decode(&certificate, in->certificate, in->certificate_size);
-    if (error == IDENTITY_OK)
-        error = server_record_decode(&record, in->record, in->record_size);
-    if (error == IDENTITY_OK) {
-        struct identity_trust trust = self_trust(&node->self, cx->now_ns);
-        error = server_record_verify(&record, &certificate, cx->crypto, &trust);
-    }
-    if (error != IDENTITY_OK || !node->self.ready) {
-        context_trace(cx, TRACE_IDENTITY_REFUSED, (struct trace_record){.number = error});
-        return;
-    }
-    struct member member = {.server = true, .name = certificate.name, .roles = certificate.roles};
-    memcpy(member.identity, certificate.identity, sizeof member.identity);
-    memcpy(member.tunnel_key, certificate.tunnel_key, sizeof member.tunnel_key);
-    if (memcmp(member.identity, node->self.identity, sizeof member.identity) == 0)
-        return;
-    struct addr relay = server_record_endpoint(&record, ENDPOINT_RELAY, ADDR_NONE);
-    struct path_tools tools = path_tools_of(node, cx);
-    struct home_tools home = home_tools_of(node, cx);
-    if (node->self.server)
-        home_know_server(&node->home, &home, &member, &relay);
-    else
-        client_know_server(tools.client, &tools.tools, &member, &record);
-}
-
-static void input_serve_mesh(struct node *node, const struct context *cx,
-                             const struct node_in_serve_mesh *serve)
-{
-    bool serving = serve->punch_port != 0;
-    if ((serving && !(node->self.ready && node->self.server)) ||
-        (serve->relay_port != 0) != serving ||
-        (serving && serve->relay_port == serve->punch_port)) {
-        command_invalid(cx, NODE_IN_SERVE_MESH);
-        return;
-    }
-    node->serving_mesh = serving;
-    struct home_tools tools = home_tools_of(node, cx);
-    home_serve(&node->home, &tools, serving);
-}
-
-static void input_network(struct node *node, const struct context *cx,
-                          const struct node_in_network *network)
-{
-    bool valid = network->count <= NODE_ADDRESSES && node->self.ready && !node->self.server &&
-                 (network->count == 0 || network->traffic_port != 0);
-    for (uint32_t i = 0; valid && i < network->count; i++)
-        valid = addr_is_unicast(&network->addresses[i]) && network->addresses[i].port == 0 &&
-                !addr_is_mapped_v4(&network->addresses[i]);
-    if (!valid) {
-        command_invalid(cx, NODE_IN_NETWORK);
-        return;
-    }
-    struct path_tools tools = path_tools_of(node, cx);
-    client_network(tools.client, &tools.tools, network);
-    if (tools.client->running)
-        discover_own(node, cx);
-}
-
-static void input_carry(struct node *node, const struct context *cx,
-                        const struct node_in_carry *carry)
-{
-    struct path_tools tools = path_tools_of(node, cx);
-    if (carry->size == 0 || carry->size > NODE_CARRY_MAX ||
-        frame_is_ours(carry->bytes, carry->size) || stun_is_message(carry->bytes, carry->size))
-        command_invalid(cx, NODE_IN_CARRY);
-    else
-        path_carry(&node->paths, &tools, carry);
-}
-
-static void input_connect(struct node *node, const struct context *cx,
-                          const struct node_in_connect *connect)
-{
-    static const uint8_t nobody[IDENTITY_SIZE];
-    struct path_tools tools = path_tools_of(node, cx);
-    if (!node->self.ready || node->self.server ||
-        memcmp(connect->peer, node->self.identity, sizeof connect->peer) == 0 ||
-        memcmp(connect->peer, nobody, sizeof nobody) == 0)
-        command_invalid(cx, NODE_IN_CONNECT);
-    else
-        path_connect(&node->paths, &tools, connect->peer);
-}
-
 /* ---- Timers ---------------------------------------------------------------------------------- */
 
 static void fire(struct node *node, const struct context *cx, const struct timer_fired *fired)
 {
-    struct path_tools paths = path_tools_of(node, cx);
-    struct home_tools home = home_tools_of(node, cx);
+    struct path_tools paths = node_path_tools(node, cx);
+    struct home_tools home = node_home_tools(node, cx);
     switch (fired->kind) {
     case TIMER_STUN_TRANSACTION: {
         struct stun_outcome outcome = stun_client_timer(&node->client, cx, fired->owner);
@@ -628,6 +485,11 @@ static void fire(struct node *node, const struct context *cx, const struct timer
     case TIMER_PATH:
         path_timer(&node->paths, &paths, fired->owner);
         return;
+    case TIMER_TUNNEL_PEER: {
+        struct tunnel_tools tunnel = node_tunnel_tools(node, cx);
+        tunnel_timer(&node->tunnel, &tunnel, fired->owner);
+        return;
+    }
     }
     warren_check_failed("a timer kind that the core knows", __FILE__, __LINE__);
 }
@@ -643,6 +505,37 @@ static void input_deadline(struct node *node, const struct context *cx)
         fire(node, cx, &fired);
 }
 
+static void input(struct node *node, const struct context *cx, const struct node_in *in)
+{
+    switch (in->kind) {
+    case NODE_IN_DEADLINE:
+        input_deadline(node, cx);
+        break;
+    case NODE_IN_DATAGRAM:
+        input_datagram(node, cx, &in->datagram);
+        break;
+    case NODE_IN_ICMP: {
+        struct stun_outcome outcome = stun_client_icmp(&node->client, cx, &in->icmp);
+        input_outcome(node, cx, &outcome);
+        break;
+    }
+    case NODE_IN_UNSENT:
+        input_unsent(node, cx, &in->unsent);
+        break;
+    case NODE_IN_SOCKET:
+        input_socket(node, cx, &in->socket);
+        break;
+    case NODE_IN_PACKET: {
+        struct tunnel_tools tools = node_tunnel_tools(node, cx);
+        tunnel_packet(&node->tunnel, &tools, &in->packet);
+        break;
+    }
+    default:
+        node_command(node, cx, in);
+        break;
+    }
+}
+
 void node_input(struct node *node, const struct node_in *in)
 {
     check(node->magic == NODE_MAGIC);
@@ -650,54 +543,9 @@ void node_input(struct node *node, const struct node_in *in)
     outbox_reset(&node->outbox);
     node->now_ns = in->now_ns;
     struct context cx = context_of(node);
-    switch (in->kind) {
-    case NODE_IN_DEADLINE:
-        input_deadline(node, &cx);
-        break;
-    case NODE_IN_DATAGRAM:
-        input_datagram(node, &cx, &in->datagram);
-        break;
-    case NODE_IN_ICMP: {
-        struct stun_outcome outcome = stun_client_icmp(&node->client, &cx, &in->icmp);
-        input_outcome(node, &cx, &outcome);
-        break;
-    }
-    case NODE_IN_UNSENT:
-        input_unsent(node, &cx, &in->unsent);
-        break;
-    case NODE_IN_SOCKET:
-        input_socket(node, &cx, &in->socket);
-        break;
-    case NODE_IN_SERVE_STUN:
-        input_serve_stun(node, &cx, &in->serve_stun);
-        break;
-    case NODE_IN_DISCOVER:
-        input_discover(node, &cx, &in->discover);
-        break;
-    case NODE_IN_WALL_CLOCK:
-        self_clock(&node->self, in->now_ns, in->wall_clock.now_s);
-        break;
-    case NODE_IN_IDENTITY:
-        input_identity(node, &cx, &in->identity);
-        break;
-    case NODE_IN_SERVER:
-        input_server(node, &cx, &in->server);
-        break;
-    case NODE_IN_SERVE_MESH:
-        input_serve_mesh(node, &cx, &in->serve_mesh);
-        break;
-    case NODE_IN_NETWORK:
-        input_network(node, &cx, &in->network);
-        break;
-    case NODE_IN_CONNECT:
-        input_connect(node, &cx, &in->connect);
-        break;
-    case NODE_IN_CARRY:
-        input_carry(node, &cx, &in->carry);
-        break;
-    default:
-        warren_check_failed("an input kind that the core knows", __FILE__, __LINE__);
-    }
+    input(node, &cx, in);
+    struct tunnel_tools tools = node_tunnel_tools(node, &cx);
+    tunnel_look(&node->tunnel, &tools);
 }
 
 bool node_output(struct node *node, struct node_out *out)
@@ -715,4 +563,13 @@ uint64_t node_count(const struct node *node, enum trace_kind kind)
 {
     check(kind < TRACE_KINDS);
     return node->counts[kind];
+}
+
+bool node_peers(struct node *node, uint32_t *cursor, struct node_peer *peer)
+{
+    check(node->magic == NODE_MAGIC);
+    while (*cursor < node->tunnel.peers.high_water)
+        if (tunnel_status(&node->tunnel, &node->paths, (*cursor)++, peer))
+            return true;
+    return false;
 }

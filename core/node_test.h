@@ -104,6 +104,9 @@ static const struct node_limits world_limits = {
     .locations = 1,
     .pairs = 1,
     .paths = 1,
+    .tunnel_peers = 4,
+    .tunnel_subnets = 16,
+    .tunnel_queue = 8,
 };
 
 static const uint8_t world_seed[RANDOM_SEED_SIZE] = {'w', 'o', 'r', 'l', 'd'};
@@ -307,6 +310,7 @@ static inline void world_output(void *host, const struct node_out *out)
     case NODE_OUT_HOME:
     case NODE_OUT_PATH:
     case NODE_OUT_DELIVER:
+    case NODE_OUT_PACKET:
         fail(); /* of a node without an identity */
         break;
     case NODE_OUT_BEHAVIOUR:

@@ -47,6 +47,7 @@ enum node_socket {
     NODE_SOCKET_PUNCH = 3,          /* server: registration, rendezvous and relaying for clients */
     NODE_SOCKET_RELAY = 4,          /* server: the same between servers */
     NODE_SOCKET_TRAFFIC = 5, /* client: everything that is not a discovery leaves from here */
+    NODE_SOCKET_TUNNEL = 6,  /* server: WireGuard */
     NODE_SOCKET_PROBE = 256,
 };
 
@@ -67,6 +68,8 @@ enum node_in_kind {
     NODE_IN_NETWORK = 12,    /* the full list of our own addresses, as it is now */
     NODE_IN_CONNECT = 13,    /* command: find a path to a peer, and keep it */
     NODE_IN_CARRY = 14,      /* command: carry a datagram to a peer */
+    NODE_IN_PEER = 15,       /* command: have this peer in the tunnel, or no longer */
+    NODE_IN_PACKET = 16,     /* an IP packet for the tunnel, or a train of them */
 };
 
 struct node_in_datagram {
@@ -199,6 +202,46 @@ struct node_in_carry {
     uint32_t size;
 };
 
+/* Most prefixes of one peer of the tunnel. */
+enum { NODE_PEER_SUBNETS = 16 };
+
+/*
+ * A peer of the mesh is named by its identity, and its datagrams take the path that is found to it,
+ * as with NODE_IN_CONNECT, which this implies. A stock peer is any other WireGuard: its datagrams
+ * go to `endpoint`, and then to where its last authentic one came from. Comes after
+ * NODE_IN_IDENTITY. Of the same peer a later one replaces the earlier; a prefix belongs to the peer
+ * that named it last.
+ */
+struct node_in_peer {
+    uint8_t peer[CRYPTO_ED25519_PUBLIC_SIZE]; /* its identity; of a stock peer: zero */
+    uint8_t key[CRYPTO_X25519_SIZE]; /* its tunnel key; of a peer of the mesh: zero while not known */
+    uint8_t psk[CRYPTO_X25519_SIZE]; /* secret; zero: none */
+    /* What it may send from, and what is sent to it. A peer of the mesh has the addresses of its
+       credential too, unless they belong to another. */
+    struct subnet subnets[NODE_PEER_SUBNETS];
+    uint32_t subnet_count;
+    struct addr endpoint; /* of a stock peer; ADDR_NONE: it comes first */
+    uint16_t keepalive_s; /* of a stock peer: something is sent this often; 0: not */
+    bool hub;             /* of a stock peer: its packets for other such peers are passed on */
+    bool remove;          /* it is no longer a peer */
+};
+
+/*
+ * Bytes of one packet, which fits a datagram with all that is put around it; and of a train, which
+ * has what the largest super-packet of an interface becomes.
+ */
+enum { NODE_PACKET_MAX = NODE_CARRY_MAX - 32, NODE_PACKETS_MAX = 80 * 1024 };
+
+/*
+ * IP packets from the tunnel interface, with the checksums that they shall arrive with. A train has
+ * packets of one flow, all of `segment` bytes but the last.
+ */
+struct node_in_packet {
+    const uint8_t *bytes;
+    uint32_t size;    /* at most NODE_PACKETS_MAX */
+    uint32_t segment; /* 0 or `size`: one packet; at most NODE_PACKET_MAX */
+};
+
 struct node_in {
     uint64_t now_ns;
     enum node_in_kind kind;
@@ -216,6 +259,8 @@ struct node_in {
         struct node_in_network network;
         struct node_in_connect connect;
         struct node_in_carry carry;
+        struct node_in_peer peer;
+        struct node_in_packet packet;
     };
 };
 
@@ -229,6 +274,7 @@ enum node_out_kind {
     NODE_OUT_HOME = 5,      /* event: registered with a home, or no longer */
     NODE_OUT_PATH = 6,      /* event: the path to a peer, or its reason, is another one now */
     NODE_OUT_DELIVER = 7,   /* a datagram that a peer has carried to us */
+    NODE_OUT_PACKET = 8,    /* an IP packet for the tunnel interface, or a train of them */
 };
 
 struct node_out_send {
@@ -275,6 +321,13 @@ struct node_out_deliver {
     bool relayed;
 };
 
+/* Packets that stand side by side, all of `segment` bytes but the last; maybe of several flows. */
+struct node_out_packet {
+    const uint8_t *bytes;
+    uint32_t size;
+    uint32_t segment; /* 0 or `size`: one packet */
+};
+
 struct node_out {
     enum node_out_kind kind;
     union {
@@ -285,6 +338,7 @@ struct node_out {
         struct node_out_home home;
         struct node_out_path path;
         struct node_out_deliver deliver;
+        struct node_out_packet packet;
     };
 };
 
@@ -330,6 +384,30 @@ bool node_output(struct node *node, struct node_out *out);
  * not.
  */
 uint64_t node_deadline(const struct node *node);
+
+/* ---- What a host may ask, which changes nothing ---------------------------------------------- */
+
+/* A peer of the tunnel. Bytes are those of inner packets. */
+struct node_peer {
+    uint8_t peer[CRYPTO_ED25519_PUBLIC_SIZE]; /* zero: a stock peer */
+    uint8_t key[CRYPTO_X25519_SIZE];          /* zero: not known yet */
+    bool hub;
+    bool session;          /* packets can be sent at once */
+    uint8_t path;          /* enum node_path; of a stock peer: direct once it has answered */
+    uint8_t reason;        /* enum reason */
+    struct addr remote;    /* where datagrams go: the peer, or the home that relays; or none */
+    uint64_t rtt_ns;       /* 0: not measured */
+    uint64_t handshake_ns; /* when the last one ended; 0: never */
+    uint64_t sent_direct;
+    uint64_t sent_relayed;
+    uint64_t received_direct;
+    uint64_t received_relayed;
+    uint32_t subnet_count;
+    struct subnet subnets[NODE_PEER_SUBNETS];
+};
+
+/* The peers one by one: *cursor begins at 0. False when there are no more. */
+bool node_peers(struct node *node, uint32_t *cursor, struct node_peer *peer);
 
 /* What the node counted since it was made; the words are in core/base/trace.def. */
 uint64_t node_count(const struct node *node, enum trace_kind kind);

@@ -30,6 +30,9 @@ static const struct node_limits limits = {
     .locations = 1,
     .pairs = 1,
     .paths = 1,
+    .tunnel_peers = 4,
+    .tunnel_subnets = 16,
+    .tunnel_queue = 8,
 };
 
 /* A request that the node made. */
@@ -171,6 +174,7 @@ static void take_output(const struct node_in *in, const struct node_out *out)
     case NODE_OUT_HOME:
     case NODE_OUT_PATH:
     case NODE_OUT_DELIVER:
+    case NODE_OUT_PACKET:
         check(false); /* of a node without an identity */
         break;
     case NODE_OUT_BEHAVIOUR:

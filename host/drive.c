@@ -78,6 +78,11 @@ void drive_hash_output(struct hash *h, const struct node_out *out)
     case NODE_OUT_DELIVER:
         digest_deliver(h, &out->deliver);
         break;
+    case NODE_OUT_PACKET:
+        hash_u64(h, out->packet.segment);
+        hash_u64(h, out->packet.size);
+        hash_bytes(h, out->packet.bytes, out->packet.size);
+        break;
     }
 }
 

@@ -9,9 +9,9 @@
 static const uint8_t magic[8] = {'W', 'A', 'R', 'R', 'E', 'N', 'T', 'P'};
 
 enum {
-    START_SIZE = 12 * 4 + RANDOM_SEED_SIZE,
+    START_SIZE = 15 * 4 + RANDOM_SEED_SIZE,
     END_SIZE = 16,
-    INPUT_FIELDS_MAX = 192, /* of any input, without bytes of a size of their own */
+    INPUT_FIELDS_MAX = 512, /* of any input, without bytes of a size of their own */
 };
 
 /* Bytes that stand at the end of an input's record and are not copied. */
@@ -65,6 +65,9 @@ static void write_limits(struct writer *w, const struct node_limits *limits)
     write_u32(w, limits->locations);
     write_u32(w, limits->pairs);
     write_u32(w, limits->paths);
+    write_u32(w, limits->tunnel_peers);
+    write_u32(w, limits->tunnel_subnets);
+    write_u32(w, limits->tunnel_queue);
 }
 
 static bool is_within(uint32_t value, uint32_t least, uint32_t most)
@@ -85,7 +88,10 @@ static bool limits_are_sane(const struct node_limits *limits)
            is_within(limits->stun_sources, 1, 1 << 22) && is_within(limits->sessions, 1, 1 << 20) &&
            is_within(limits->unproven, 1, 1 << 22) && is_within(limits->servers, 1, 1 << 16) &&
            is_within(limits->clients, 1, 1 << 20) && is_within(limits->locations, 1, 1 << 22) &&
-           is_within(limits->pairs, 1, 1 << 20) && is_within(limits->paths, 1, 1 << 20);
+           is_within(limits->pairs, 1, 1 << 20) && is_within(limits->paths, 1, 1 << 20) &&
+           is_within(limits->tunnel_peers, 1, 1 << 16) &&
+           is_within(limits->tunnel_subnets, 1, 1 << 20) &&
+           is_within(limits->tunnel_queue, 1, 1 << 16);
 }
 
 static void read_limits(struct reader *r, struct node_limits *limits)
@@ -102,6 +108,9 @@ static void read_limits(struct reader *r, struct node_limits *limits)
     limits->locations = read_u32(r);
     limits->pairs = read_u32(r);
     limits->paths = read_u32(r);
+    limits->tunnel_peers = read_u32(r);
+    limits->tunnel_subnets = read_u32(r);
+    limits->tunnel_queue = read_u32(r);
     if (!limits_are_sane(limits))
         r->failed = true;
 }
@@ -122,6 +131,22 @@ static void write_network(struct writer *w, const struct node_in_network *networ
         write_addr(w, &network->addresses[i]);
     write_u32(w, network->count);
     write_u16(w, network->traffic_port);
+}
+
+static void write_peer(struct writer *w, const struct node_in_peer *peer)
+{
+    write_bytes(w, peer->peer, sizeof peer->peer);
+    write_bytes(w, peer->key, sizeof peer->key);
+    write_bytes(w, peer->psk, sizeof peer->psk);
+    for (unsigned i = 0; i < NODE_PEER_SUBNETS; i++) {
+        write_addr(w, &peer->subnets[i].addr);
+        write_u8(w, peer->subnets[i].bits);
+    }
+    write_u32(w, peer->subnet_count);
+    write_addr(w, &peer->endpoint);
+    write_u16(w, peer->keepalive_s);
+    write_u8(w, peer->hub);
+    write_u8(w, peer->remove);
 }
 
 /* The inputs of a mesh. */
@@ -148,10 +173,16 @@ static void write_mesh_input(struct writer *w, const struct node_in *in)
     case NODE_IN_CONNECT:
         write_bytes(w, in->connect.peer, sizeof in->connect.peer);
         break;
-    default:
-        check(in->kind == NODE_IN_CARRY);
+    case NODE_IN_CARRY:
         write_bytes(w, in->carry.peer, sizeof in->carry.peer);
         break;
+    case NODE_IN_PEER:
+        write_peer(w, &in->peer);
+        break;
+    default:
+        check(in->kind == NODE_IN_PACKET);
+        write_u32(w, in->packet.segment);
+        break; /* the bytes are the rest of the record */
     }
 }
 
@@ -222,6 +253,9 @@ static uint32_t rests_of(const struct node_in *in, struct rest rests[static REST
     case NODE_IN_CARRY:
         rests[0] = (struct rest){in->carry.bytes, in->carry.size};
         return 1;
+    case NODE_IN_PACKET:
+        rests[0] = (struct rest){in->packet.bytes, in->packet.size};
+        return 1;
     default:
         return 0;
     }
@@ -248,6 +282,30 @@ static void read_network(struct reader *r, struct node_in_network *network)
         network->addresses[i] = read_addr(r);
     network->count = read_u32(r);
     network->traffic_port = read_u16(r);
+}
+
+static bool read_flag(struct reader *r)
+{
+    uint8_t flag = read_u8(r);
+    if (flag > 1)
+        r->failed = true;
+    return flag == 1;
+}
+
+static void read_peer(struct reader *r, struct node_in_peer *peer)
+{
+    read_bytes(r, peer->peer, sizeof peer->peer);
+    read_bytes(r, peer->key, sizeof peer->key);
+    read_bytes(r, peer->psk, sizeof peer->psk);
+    for (unsigned i = 0; i < NODE_PEER_SUBNETS; i++) {
+        peer->subnets[i].addr = read_addr(r);
+        peer->subnets[i].bits = read_u8(r);
+    }
+    peer->subnet_count = read_u32(r);
+    peer->endpoint = read_addr(r);
+    peer->keepalive_s = read_u16(r);
+    peer->hub = read_flag(r);
+    peer->remove = read_flag(r);
 }
 
 static void read_mesh_input(struct reader *r, struct node_in *in)
@@ -279,6 +337,14 @@ static void read_mesh_input(struct reader *r, struct node_in *in)
         read_bytes(r, in->carry.peer, sizeof in->carry.peer);
         in->carry.size = (uint32_t)reader_left(r);
         in->carry.bytes = read_span(r, in->carry.size);
+        break;
+    case NODE_IN_PEER:
+        read_peer(r, &in->peer);
+        break;
+    case NODE_IN_PACKET:
+        in->packet.segment = read_u32(r);
+        in->packet.size = (uint32_t)reader_left(r);
+        in->packet.bytes = read_span(r, in->packet.size);
         break;
     default:
         r->failed = true;

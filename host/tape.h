@@ -18,10 +18,11 @@
 #include "core/warren.h"
 
 enum {
-    TAPE_VERSION = 2,
+    TAPE_VERSION = 3,
     TAPE_ENVELOPE_SIZE = 12,
     TAPE_RECORD_HEADER_SIZE = 8,
-    TAPE_INPUT_MAX = 65535 + 256, /* bytes of an input's record at most: one train and its fields */
+    TAPE_INPUT_MAX =
+        NODE_PACKETS_MAX + 256, /* bytes of an input's record at most: one train and its fields */
 };
 
 enum tape_kind {

@@ -39,6 +39,9 @@ static const struct node_limits limits = {
     .locations = 15,
     .pairs = 16,
     .paths = 17,
+    .tunnel_peers = 18,
+    .tunnel_subnets = 19,
+    .tunnel_queue = 20,
 };
 
 static uint8_t seed[RANDOM_SEED_SIZE];
@@ -268,13 +271,14 @@ static void test_bytes(void **state)
 {
     (void)state;
     static const uint8_t begin[] = {
-        'W', 'A', 'R', 'R',  'E', 'N', 'T',  'P',  0, 0, 0, 2, /* envelope */
-        0,   1,   0,   0,    0,   0,   0,    80,               /* START, 80 bytes */
+        'W', 'A', 'R', 'R',  'E', 'N', 'T',  'P',  0, 0, 0, 3, /* envelope */
+        0,   1,   0,   0,    0,   0,   0,    92,               /* START, 92 bytes */
         0,   0,   0,   77,   0,   0,   0x30, 0x39, 0, 0, 0, 5,  0, 0, 0, 9,
         0,   0,   3,   0xe8, 0,   0,   0,    11,   0, 0, 0, 12, 0, 0, 0, 13,
         0,   0,   0,   14,   0,   0,   0,    15,   0, 0, 0, 16, 0, 0, 0, 17,
+        0,   0,   0,   18,   0,   0,   0,    19,   0, 0, 0, 20,
     };
-    assert_int_equal(written_size, TAPE_ENVELOPE_SIZE + TAPE_RECORD_HEADER_SIZE + 80);
+    assert_int_equal(written_size, TAPE_ENVELOPE_SIZE + TAPE_RECORD_HEADER_SIZE + 92);
     assert_memory_equal(written, begin, sizeof begin);
     assert_memory_equal(written + sizeof begin, seed, sizeof seed);
     size_t at = written_size;
@@ -362,7 +366,7 @@ static void test_foreign_and_newer(void **state)
         assert_true(strlen(tape_error_text((enum tape_error)error)) > 5);
 }
 
-enum { START_AT = TAPE_ENVELOPE_SIZE, FIRST_AT = START_AT + TAPE_RECORD_HEADER_SIZE + 80 };
+enum { START_AT = TAPE_ENVELOPE_SIZE, FIRST_AT = START_AT + TAPE_RECORD_HEADER_SIZE + 92 };
 
 /* A tape of START, one input and END, with one byte set to another value. */
 static enum tape_error spoil(const struct node_in *in, size_t at, uint8_t value)

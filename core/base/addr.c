@@ -56,6 +56,28 @@ struct addr addr_prefix(const struct addr *addr, unsigned bits)
     return prefix;
 }
 
+struct subnet subnet_of(const struct addr *addr, unsigned bits)
+{
+    return (struct subnet){.addr = addr_prefix(addr, bits), .bits = (uint8_t)bits};
+}
+
+bool subnet_is_valid(const struct subnet *subnet)
+{
+    size_t size = addr_ip_size(&subnet->addr);
+    if (size == 0 || subnet->bits > 8 * size || subnet->addr.port != 0)
+        return false;
+    struct addr prefix = addr_prefix(&subnet->addr, subnet->bits);
+    return addr_equal(&prefix, &subnet->addr);
+}
+
+bool subnet_has(const struct subnet *subnet, const struct addr *addr)
+{
+    if (addr->family != subnet->addr.family)
+        return false;
+    struct addr prefix = addr_prefix(addr, subnet->bits);
+    return addr_equal(&prefix, &subnet->addr);
+}
+
 bool addr_is_unicast(const struct addr *addr)
 {
     static const uint8_t zero[16];

@@ -60,6 +60,18 @@ int addr_compare(const struct addr *a, const struct addr *b);
  */
 struct addr addr_prefix(const struct addr *addr, unsigned bits);
 
+/* An IP prefix: the addresses whose first `bits` bits are those of `addr`. A key of maps too. */
+struct subnet {
+    struct addr addr; /* port 0, and all other bits zero */
+    uint8_t bits;     /* at most 8 * addr_ip_size(&addr) */
+    uint8_t zero[3];
+};
+/* The smallest one that has the address, when bits is that of its family: 32 or 128. */
+struct subnet subnet_of(const struct addr *addr, unsigned bits);
+/* Has a family, not too many bits, and nothing behind them. */
+bool subnet_is_valid(const struct subnet *subnet);
+bool subnet_has(const struct subnet *subnet, const struct addr *addr);
+
 /*
  * False for the unspecified address, multicast, and IPv4 broadcast: what no datagram may come from.
  */

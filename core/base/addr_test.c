@@ -100,6 +100,99 @@ static void test_prefixes(void **state)
     assert_true(addr_equal(&none, &nothing));
 }
 
+static void test_subnet_of(void **state)
+{
+    (void)state;
+    struct addr v4 = addr_v4(0xcb0071ff, 1234), v6 = addr_v6(doc_v6, 1234);
+    for (unsigned bits = 0; bits <= 128; bits++) {
+        struct subnet subnet = subnet_of(&v6, bits);
+        struct addr prefix = addr_prefix(&v6, bits);
+        assert_int_equal(subnet.bits, bits);
+        assert_true(addr_equal(&subnet.addr, &prefix));
+        assert_true(subnet_is_valid(&subnet));
+        /* Equal subnets are equal bytes: they are keys of maps. */
+        struct subnet again = subnet_of(&prefix, bits);
+        assert_memory_equal(&subnet, &again, sizeof subnet);
+    }
+    for (unsigned bits = 0; bits <= 32; bits++) {
+        struct subnet subnet = subnet_of(&v4, bits);
+        assert_int_equal(subnet.bits, bits);
+        assert_int_equal(subnet.addr.port, 0);
+        assert_true(subnet_is_valid(&subnet));
+        assert_true(subnet_has(&subnet, &v4));
+    }
+    struct addr host = subnet_of(&v4, 32).addr;
+    assert_true(addr_equal_ip(&host, &v4));
+}
+
+static void test_subnet_is_valid(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t ip;
+        uint16_t port;
+        uint8_t bits;
+        bool valid;
+    } rows[] = {
+        {0x00000000, 0, 0, true},    {0x00000001, 0, 0, false},   {0x80000000, 0, 0, false},
+        {0x80000000, 0, 1, true},    {0x0a000000, 0, 8, true},    {0x0a000000, 0, 7, true},
+        {0x0a000000, 0, 6, false},   {0x0a000000, 0, 32, true},   {0x0a000000, 0, 33, false},
+        {0x0a000000, 0, 128, false}, {0x0a000000, 0, 255, false}, {0x0a000000, 1, 8, false},
+        {0x0a000001, 0, 31, false},  {0x0a000001, 0, 32, true},   {0xffffffff, 0, 32, true},
+        {0x0a000001, 9, 32, false},  {0x0a000002, 0, 31, true},   {0x00000000, 9, 0, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct subnet subnet = {.addr = addr_v4(rows[i].ip, rows[i].port), .bits = rows[i].bits};
+        assert_int_equal(subnet_is_valid(&subnet), rows[i].valid);
+    }
+    struct subnet none = {.bits = 0}, v6 = {.addr = addr_v6(doc_v6, 0), .bits = 128};
+    assert_false(subnet_is_valid(&none));
+    assert_true(subnet_is_valid(&v6));
+    for (unsigned bits = 0; bits < 256; bits++) {
+        v6.bits = (uint8_t)bits;
+        /* The last bits of the address are 1000. */
+        assert_int_equal(subnet_is_valid(&v6), bits >= 125 && bits <= 128);
+    }
+}
+
+static void test_subnet_has(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t ip;
+        unsigned bits;
+        uint32_t other;
+        bool has;
+    } rows[] = {
+        {0x00000000, 0, 0x00000000, true},  {0x00000000, 0, 0xffffffff, true},
+        {0x0a000000, 8, 0x0a000000, true},  {0x0a000000, 8, 0x0affffff, true},
+        {0x0a000000, 8, 0x0b000000, false}, {0x0a000000, 8, 0x09ffffff, false},
+        {0xc0a80180, 25, 0xc0a801ff, true}, {0xc0a80180, 25, 0xc0a8017f, false},
+        {0xc0a80101, 32, 0xc0a80101, true}, {0xc0a80101, 32, 0xc0a80100, false},
+        {0x80000000, 1, 0xffffffff, true},  {0x80000000, 1, 0x7fffffff, false},
+    };
+    struct addr v6 = addr_v6(doc_v6, 7), none = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct addr of = addr_v4(rows[i].ip, 0), other = addr_v4(rows[i].other, (uint16_t)i);
+        struct subnet subnet = subnet_of(&of, rows[i].bits);
+        assert_int_equal(subnet_has(&subnet, &other), rows[i].has);
+        assert_false(subnet_has(&subnet, &v6));
+        assert_false(subnet_has(&subnet, &none));
+    }
+    /* Of IPv6, one bit changed: what is behind the prefix does not matter, all else does. */
+    for (unsigned bits = 0; bits <= 128; bits++) {
+        struct subnet subnet = subnet_of(&v6, bits);
+        assert_true(subnet_has(&subnet, &v6));
+        for (unsigned bit = 0; bit < 128; bit++) {
+            struct addr other = v6;
+            other.ip[bit / 8] ^= (uint8_t)(0x80u >> (bit % 8));
+            assert_int_equal(subnet_has(&subnet, &other), bit >= bits);
+        }
+        struct addr v4 = addr_v4(0x20010db8, 0);
+        assert_false(subnet_has(&subnet, &v4));
+    }
+}
+
 static void test_unicast(void **state)
 {
     (void)state;
@@ -131,9 +224,9 @@ static void test_unicast(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_construction),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_construction),    cmocka_unit_test(test_order),
+        cmocka_unit_test(test_prefixes),        cmocka_unit_test(test_subnet_of),
+        cmocka_unit_test(test_subnet_is_valid), cmocka_unit_test(test_subnet_has),
         cmocka_unit_test(test_unicast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,8 @@ void context_trace(const struct context *cx, enum trace_kind kind, struct trace_
  * size 0 says that they did not fit.
  */
 bool context_send(const struct context *cx, size_t size, struct node_out_send send);
+/* Likewise, as one more datagram of a train where it can be: outbox_train(). */
+bool context_send_train(const struct context *cx, size_t size, struct node_out_send send);
 /* Puts out anything else; likewise. */
 bool context_put(const struct context *cx, const struct node_out *out);
 

@@ -2,8 +2,8 @@
 #include "core/base/limits.h"
 
 const struct node_limits node_limits_client = {
-    .outputs = 64,
-    .output_bytes = 64 * 1024,
+    .outputs = 256,
+    .output_bytes = 256 * 1024,
     .stun_probes = 8,
     .stun_transactions = 32,
     .stun_sources = 16,
@@ -14,6 +14,9 @@ const struct node_limits node_limits_client = {
     .locations = 1,
     .pairs = 1,
     .paths = 64,
+    .tunnel_peers = 64,
+    .tunnel_subnets = 256,
+    .tunnel_queue = 256,
 };
 
 const struct node_limits node_limits_server = {
@@ -29,4 +32,7 @@ const struct node_limits node_limits_server = {
     .locations = 65536,
     .pairs = 16384,
     .paths = 1,
+    .tunnel_peers = 1024,
+    .tunnel_subnets = 4096,
+    .tunnel_queue = 1024,
 };

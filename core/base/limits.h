@@ -28,6 +28,10 @@ struct node_limits {
                                    forgotten */
     uint32_t pairs;             /* server: relayed at once; a call more is refused */
     uint32_t paths;             /* client: peers; a connect more is refused */
+    uint32_t tunnel_peers;      /* a peer more is refused */
+    uint32_t tunnel_subnets;    /* of all of them; one more is not routed */
+    uint32_t tunnel_queue;      /* packets that wait for a handshake; one more makes the oldest of
+                                   its peer lost, or is lost */
 };
 
 /* What a client, and a server for a region's worth of clients, start from. */

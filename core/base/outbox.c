@@ -61,8 +61,8 @@ bool outbox_take(struct outbox *outbox, struct node_out *out)
 bool outbox_put(struct outbox *outbox, const struct node_out *out)
 {
     check(outbox->count <= outbox->capacity);
-    bool kept =
-        out->kind != NODE_OUT_SEND && out->kind != NODE_OUT_DELIVER && out->kind != NODE_OUT_PATH;
+    bool kept = out->kind != NODE_OUT_SEND && out->kind != NODE_OUT_DELIVER &&
+                out->kind != NODE_OUT_PATH && out->kind != NODE_OUT_PACKET;
     if (outbox->count + (kept ? 0 : outbox->kept) >= outbox->capacity)
         return false;
     outputs_of(outbox)[outbox->count++] = *out;
@@ -86,5 +86,64 @@ bool outbox_send(struct outbox *outbox, size_t size, struct node_out_send send)
     if (size == 0 || !outbox_put(outbox, &out))
         return false;
     outbox->bytes_used += send.size;
+    return true;
+}
+
+/* What was put in last, if nothing has been written since it ended; NULL otherwise. */
+static struct node_out *newest(struct outbox *outbox, enum node_out_kind kind)
+{
+    if (outbox->count == 0)
+        return NULL;
+    struct node_out *last = &outputs_of(outbox)[outbox->count - 1];
+    return last->kind == kind ? last : NULL;
+}
+
+/* Whether `more` bytes make the train longer that ends where the next bytes go. */
+static bool joins(const uint8_t *train, uint32_t size, uint32_t segment, const uint8_t *room,
+                  size_t more)
+{
+    uint32_t each = segment > 0 ? segment : size;
+    return train + size == room && more <= each && size % each == 0;
+}
+
+bool outbox_train(struct outbox *outbox, size_t size, struct node_out_send send)
+{
+    size_t capacity;
+    const uint8_t *room = outbox_room(outbox, &capacity);
+    struct node_out *out = newest(outbox, NODE_OUT_SEND);
+    if (out == NULL || size == 0 || out->send.socket != send.socket || out->send.ttl != send.ttl ||
+        out->send.dont_fragment != send.dont_fragment ||
+        !addr_equal(&out->send.remote, &send.remote) ||
+        !addr_equal(&out->send.source, &send.source) ||
+        !joins(out->send.bytes, out->send.size, out->send.segment, room, size))
+        return outbox_send(outbox, size, send);
+    uint32_t each = out->send.segment > 0 ? out->send.segment : out->send.size;
+    if (out->send.size / each >= OUTBOX_TRAIN_MAX || out->send.size + size > OUTBOX_TRAIN_BYTES_MAX)
+        return outbox_send(outbox, size, send);
+    check(size <= capacity);
+    out->send.segment = each;
+    out->send.size += (uint32_t)size;
+    outbox->bytes_used += (uint32_t)size;
+    return true;
+}
+
+bool outbox_packet(struct outbox *outbox, size_t size)
+{
+    size_t capacity;
+    const uint8_t *room = outbox_room(outbox, &capacity);
+    struct node_out *out = newest(outbox, NODE_OUT_PACKET);
+    check(size > 0 && size <= capacity);
+    if (out != NULL && out->packet.size + size <= NODE_PACKETS_MAX &&
+        joins(out->packet.bytes, out->packet.size, out->packet.segment, room, size)) {
+        if (out->packet.segment == 0)
+            out->packet.segment = out->packet.size;
+        out->packet.size += (uint32_t)size;
+    } else {
+        struct node_out packet = {.kind = NODE_OUT_PACKET,
+                                  .packet = {.bytes = room, .size = (uint32_t)size}};
+        if (!outbox_put(outbox, &packet))
+            return false;
+    }
+    outbox->bytes_used += (uint32_t)size;
     return true;
 }

@@ -11,6 +11,9 @@
 
 #include "core/warren.h"
 
+/* Datagrams of one train, and its bytes, that every system sends at once. */
+enum { OUTBOX_TRAIN_MAX = 64, OUTBOX_TRAIN_BYTES_MAX = 65000 };
+
 struct outbox {
     int64_t outputs; /* array of struct node_out, in bytes from this struct */
     int64_t bytes;   /* likewise */
@@ -41,5 +44,12 @@ uint8_t *outbox_room(struct outbox *outbox, size_t *capacity);
  * size is 0.
  */
 bool outbox_send(struct outbox *outbox, size_t size, struct node_out_send send);
+/*
+ * Likewise, but the datagram joins the train that was sent last, if that goes the same way and this
+ * one is no longer than its others: one output, and one system call, for many.
+ */
+bool outbox_train(struct outbox *outbox, size_t size, struct node_out_send send);
+/* Adds an IP packet for the host, written to outbox_room(): NODE_OUT_PACKET, in trains likewise. */
+bool outbox_packet(struct outbox *outbox, size_t size);
 
 #endif

@@ -20,6 +20,7 @@ enum timer_kind {
     TIMER_CLIENT = 5,      /* the client's own registration */
     TIMER_PATH = 6,        /* a path to a peer */
     TIMER_HOME_SERVER = 7, /* another server, at a server */
+    TIMER_TUNNEL_PEER = 8,
 };
 
 struct timers {

@@ -70,6 +70,8 @@ static struct member member_of(const struct shown *shown)
     member.name = credential->name;
     memcpy(member.identity, credential->identity, sizeof member.identity);
     memcpy(member.tunnel_key, credential->tunnel_key, sizeof member.tunnel_key);
+    member.address_count = credential->address_count;
+    memcpy(member.addresses, credential->addresses, sizeof member.addresses);
     return member;
 }
 

@@ -42,6 +42,8 @@ struct member {
     bool server;
     uint16_t roles;    /* of a server */
     uint64_t expiry_s; /* the last second in which what it showed is valid */
+    uint8_t address_count;
+    struct addr addresses[CREDENTIAL_ADDRESSES_MAX]; /* of a member, inside the mesh */
 };
 
 /* Wall time now, seconds since 1970; 0 while it is not known. */

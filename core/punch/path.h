@@ -3,9 +3,9 @@
  * what answered, and the relay meanwhile. docs/protocol.md, "Paths", has the rules and timers.
  *
  * A path is made by our NODE_IN_CONNECT or by a peer's call. Each call has keys of its own, and two
- * calls can be alive at a time, so that both sides may call at once and a new call never breaks what
- * an old one has found. A remote is an address where the peer may be; what is known of it is in
- * struct path_remote. The relay counts as one more remote, PATH_RELAY.
+ * calls can be alive at a time, so that both sides may call at once and a new call never breaks
+ * what an old one has found. A remote is an address where the peer may be; what is known of it is
+ * in struct path_remote. The relay counts as one more remote, PATH_RELAY.
  *
  * Uses sessions' client (core/punch/client.h), messages (core/punch/message.h), DATA and PROBE
  * frames (core/frame/message.h).
@@ -70,7 +70,9 @@ enum {
 #define PATH_CALL_LAST_NS UINT64_C(8000000000)
 /* A direct pair likewise, for the sake of a better path. */
 #define PATH_RECHECK_DIRECT_NS UINT64_C(300000000000)
-/* When the table is full, a path that nobody here asked for and that was silent for so long goes. */
+/*
+ * When the table is full, a path that nobody here asked for and that was silent for so long goes.
+ */
 #define PATH_SILENT_NS UINT64_C(60000000000)
 /* A peer's many calls do not make us learn more addresses than one attempt does in this time. */
 #define PATH_LEARN_NS UINT64_C(10000000000)
@@ -177,6 +179,38 @@ struct path_tools {
 /* NODE_IN_CONNECT. */
 void path_connect(struct paths *paths, const struct path_tools *tools,
                   const uint8_t identity[static IDENTITY_SIZE]);
+/* What the peer has shown of itself; NULL while that is not known. Good until the path changes. */
+const struct member *path_member(struct paths *paths, const uint8_t identity[static IDENTITY_SIZE]);
+/* The peer that has shown this tunnel key; NULL: none. A walk over all paths. */
+const struct member *path_member_by_key(struct paths *paths,
+                                        const uint8_t key[static IDENTITY_TUNNEL_KEY_SIZE]);
+/* What the host was told last of the path to a peer, in `out` unless that is NULL. */
+enum node_path path_state(struct paths *paths, const uint8_t identity[static IDENTITY_SIZE],
+                          struct node_out_path *out);
+
+/* Where data for a peer goes now: both ways while a path is in doubt. */
+struct path_way {
+    bool direct;
+    struct addr remote;
+    bool relayed;
+    struct addr home; /* DATA frames on this channel go there */
+    uint32_t channel;
+};
+/* False, with a trace, when there is no way. */
+bool path_way(struct paths *paths, const struct path_tools *tools,
+              const uint8_t identity[static IDENTITY_SIZE], struct path_way *way);
+/* Data was sent that way. */
+void path_used(struct paths *paths, const struct path_tools *tools,
+               const uint8_t identity[static IDENTITY_SIZE]);
+
+/* A datagram that a peer has carried to us. */
+struct path_arrival {
+    const uint8_t *bytes; /* NULL: it was none, or was not for us */
+    size_t size;
+    uint32_t channel; /* of the relay; 0: it came directly */
+    uint8_t peer[IDENTITY_SIZE];
+};
+
 /* NODE_IN_CARRY. */
 void path_carry(struct paths *paths, const struct path_tools *tools,
                 const struct node_in_carry *carry);
@@ -187,11 +221,12 @@ void path_message(struct paths *paths, const struct path_tools *tools, uint8_t s
 void path_probe(struct paths *paths, const struct path_tools *tools,
                 const struct node_in_datagram *datagram, const struct frame *frame);
 /* A DATA frame, at NODE_SOCKET_TRAFFIC. */
-void path_data(struct paths *paths, const struct path_tools *tools,
-               const struct node_in_datagram *datagram, const struct frame *frame);
-/* Anything that is neither STUN nor a frame, at NODE_SOCKET_TRAFFIC: false when it is nobody's. */
-bool path_opaque(struct paths *paths, const struct path_tools *tools,
-                 const struct node_in_datagram *datagram);
+struct path_arrival path_data(struct paths *paths, const struct path_tools *tools,
+                              const struct node_in_datagram *datagram, const struct frame *frame);
+/* Anything that is neither STUN, a frame nor the tunnel's, at NODE_SOCKET_TRAFFIC. */
+struct path_arrival path_opaque(struct paths *paths, const struct node_in_datagram *datagram);
+/* Hands it to the host as it is. */
+void path_deliver(const struct context *cx, const struct path_arrival *arrival);
 /* TIMER_PATH. */
 void path_timer(struct paths *paths, const struct path_tools *tools, struct handle owner);
 /* Every path calls again: we are at another home, or seen elsewhere. */

@@ -438,13 +438,17 @@ static inline void arrives(const struct addr *from, const uint8_t *bytes, size_t
                                         .bytes = bytes,
                                         .size = (uint32_t)size};
     if (!frame_is_ours(bytes, size)) {
-        path_opaque(&r->paths, &tools, &datagram);
+        struct path_arrival arrival = path_opaque(&r->paths, &datagram);
+        if (arrival.bytes != NULL)
+            path_deliver(&cx, &arrival);
         our_drain();
         return;
     }
     assert_int_equal(frame_decode(&frame, bytes, size), FRAME_OK);
     if (frame.type == FRAME_DATA) {
-        path_data(&r->paths, &tools, &datagram, &frame);
+        struct path_arrival arrival = path_data(&r->paths, &tools, &datagram, &frame);
+        if (arrival.bytes != NULL)
+            path_deliver(&cx, &arrival);
     } else if (frame.type == FRAME_PROBE) {
         path_probe(&r->paths, &tools, &datagram, &frame);
     } else {
