@@ -293,12 +293,22 @@ static void feed_setup(struct net *net, struct host *host, const struct host_set
     host_command(net, host, &in);
 }
 
+/* A wall clock takes the place of the one before it, so that a start has one, and has it first. */
 void host_feed_setup(struct net *net, struct host *host, uint32_t index)
 {
     check(index < host->setup_count && !host->setup[index].fed);
-    host->setup[index].fed = true;
-    host->setup[index].since_ns = net->engine.now_ns;
-    feed_setup(net, host, &host->setup[index]);
+    struct host_setup *setup = &host->setup[index];
+    for (uint32_t i = 0; i < host->setup_count && setup->in.kind == NODE_IN_WALL_CLOCK; i++) {
+        struct host_setup *before = &host->setup[i];
+        if (!before->fed || before->in.kind != NODE_IN_WALL_CLOCK)
+            continue;
+        before->in = setup->in;
+        setup = before;
+        break;
+    }
+    setup->fed = true;
+    setup->since_ns = net->engine.now_ns;
+    feed_setup(net, host, setup);
 }
 
 static bool same_network(const struct node_in_network *a, const struct node_in_network *b)

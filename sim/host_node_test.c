@@ -12,6 +12,7 @@
 #include "sim/nat_preset.h"
 #include "sim/net.h"
 #include "sim/trace_text.h"
+#include "sim/world.h"
 
 #define MS UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
@@ -261,6 +262,39 @@ static void test_set_up_is_fed_at_every_start(void **state)
     net_free(net);
 }
 
+/* A start has one wall clock, the last one, where the first one was; it has gone on. */
+static void test_wall_clock_is_replaced(void **state)
+{
+    (void)state;
+    static const uint8_t both[] = {NODE_IN_WALL_CLOCK, NODE_IN_SERVE_MESH};
+    struct commands commands;
+    struct net *net = make_plain(&commands);
+    uint32_t host = net_add_host(net, "s1", &(struct net_host){.limits = &node_limits_server});
+    struct node_in clock = {.kind = NODE_IN_WALL_CLOCK, .wall_clock = {1000}};
+    net_schedule_setup(net, SECOND, host, &clock);
+    net_schedule_serve_mesh(net, SECOND, host);
+    clock.wall_clock.now_s = 900;
+    net_schedule_setup(net, 10 * SECOND, host, &clock);
+    net_run_until(net, 11 * SECOND);
+    assert_int_equal(commands.count, 3);
+    assert_int_equal(commands.kinds[2], NODE_IN_WALL_CLOCK);
+    assert_int_equal(commands.at_s[2], 10);
+    /* While nothing runs it is not lost. */
+    net_schedule_fault(net, 20 * SECOND,
+                       &(struct net_fault){.kind = NET_FAULT_CRASH, .place = host});
+    clock.wall_clock.now_s = 50;
+    net_schedule_setup(net, 25 * SECOND, host, &clock);
+    net_schedule_fault(net, 30 * SECOND,
+                       &(struct net_fault){.kind = NET_FAULT_RESTART, .place = host});
+    net_run_until(net, 35 * SECOND);
+    assert_int_equal(commands.kinds[3], NODE_IN_WALL_CLOCK);
+    assert_commands(&commands, 4, 30, both, 2);
+    const struct host_setup *kept = &net->places[host].host->setup[0];
+    assert_int_equal(kept->in.wall_clock.now_s, 50);
+    assert_int_equal(kept->since_ns, 25 * SECOND);
+    net_free(net);
+}
+
 /* The sockets are there from the command on, and again after a restart. */
 static void test_standing_sockets(void **state)
 {
@@ -434,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_suspend_and_resume),
         cmocka_unit_test(test_udp_blocked_by_a_firewall),
         cmocka_unit_test(test_set_up_is_fed_at_every_start),
+        cmocka_unit_test(test_wall_clock_is_replaced),
         cmocka_unit_test(test_standing_sockets),
         cmocka_unit_test(test_a_host_is_told_of_its_addresses),
         cmocka_unit_test(test_set_up_is_copied),

@@ -18,7 +18,7 @@ enum {
     LIES = 10000,
 };
 
-static struct rogue *rogues[ROGUES];
+static struct hostile_member *rogues[ROGUES];
 static uint32_t rogue_count;
 
 /* ---- The victim ------------------------------------------------------------------------------ */
@@ -91,7 +91,7 @@ static struct addr victim_addr(uint16_t port)
     return place_addr(arena.victim, port);
 }
 
-static void call_and_lie(struct rogue *r, const struct arrangement *how, uint32_t client)
+static void call_and_lie(struct hostile_member *r, const struct arrangement *how, uint32_t client)
 {
     /* Half of them say that they have received what was never sent, the probe without a number. */
     uint64_t unknown[PUNCH_ACKS_MAX] = {draw() & 1, 1};
@@ -105,24 +105,24 @@ static void call_and_lie(struct rogue *r, const struct arrangement *how, uint32_
     uint8_t count = how->acknowledges ? PUNCH_ACKS_MAX : 0;
     for (uint16_t i = 0; how->forgets && i < 15; i++) {
         struct addr source = addr_v4(UINT32_C(0x0b000000) + ((uint32_t)draw() & 0xffffff), 9);
-        rogue_probe(r, &source, &to, NULL, 0);
+        hostile_member_probe(r, &source, &to, NULL, 0);
     }
     for (uint16_t i = 0; how->probes && i < 3; i++) {
         struct addr source = victim_addr((uint16_t)(FOREIGN_PORT + i));
-        rogue_probe(r, &source, &to, unknown, count);
+        hostile_member_probe(r, &source, &to, unknown, count);
     }
     if (how->acknowledges)
-        rogue_probe(r, &none, &to, unknown, count);
+        hostile_member_probe(r, &none, &to, unknown, count);
 }
 
-static void bind_as_victim(struct rogue *r, const struct arrangement *how)
+static void bind_as_victim(struct hostile_member *r, const struct arrangement *how)
 {
     r->source = victim_addr(FOREIGN_PORT);
     r->twice = how->twice;
-    rogue_hello(r);
-    rogue_register(r);
-    rogue_say(r, &(struct punch_message){.type = PUNCH_PING});
-    rogue_say(r, &(struct punch_message){.type = PUNCH_CHALLENGE_ANSWER});
+    hostile_member_hello(r);
+    hostile_member_register(r);
+    hostile_member_say(r, &(struct punch_message){.type = PUNCH_PING});
+    hostile_member_say(r, &(struct punch_message){.type = PUNCH_CHALLENGE_ANSWER});
     rogue_connect(r, arena.clients[0]);
     r->source = (struct addr){0};
     r->twice = false;
@@ -133,10 +133,10 @@ static void attack(void *context, struct net *net, uint64_t second)
 {
     const struct arrangement *how = context;
     for (uint32_t i = 0; i < rogue_count; i++) {
-        struct rogue *r = rogues[i];
+        struct hostile_member *r = rogues[i];
         assert_true(r->up);
         if (second % 20 == 0)
-            rogue_register(r);
+            hostile_member_register(r);
         /* Many take turns, so that the test does not take long. */
         if (rogue_count > 1 && second % 5 != i % 5)
             continue;
@@ -229,7 +229,7 @@ static void test_victim(void **state)
             /* The rogues did what they are here for. */
             for (uint32_t k = 0; k < rogue_count; k++) {
                 assert_true(rogues[k]->registered > 0 && rogues[k]->call.known);
-                rogue_free(rogues[k]);
+                hostile_member_free(rogues[k]);
             }
             arena_free();
         }
@@ -241,7 +241,7 @@ static void test_victim(void **state)
 static struct talk talk;
 
 /* Two honest clients are direct; a rogue has called one of them, and knows the keys of that call. */
-static struct rogue *build_liar(void)
+static struct hostile_member *build_liar(void)
 {
     build(&(struct arrangement){.name = "lies"}, 1);
     talk = (struct talk){
@@ -268,14 +268,14 @@ static void expect_unharmed(uint32_t paths_a, uint32_t paths_b)
     assert_int_equal(a->paths, paths_a);
     assert_int_equal(b->paths, paths_b);
     assert_int_equal(counted(talk.a, TRACE_CLIENT_HOME_LOST), 0);
-    rogue_free(rogues[0]);
+    hostile_member_free(rogues[0]);
     arena_free();
 }
 
 static void test_acknowledges_the_unknown(void **state)
 {
     (void)state;
-    struct rogue *r = build_liar();
+    struct hostile_member *r = build_liar();
     struct watch *alice = &arena.watch[talk.a];
     const struct addr none = {0};
     struct addr to = place_addr(talk.a, NET_PORT_TRAFFIC);
@@ -286,7 +286,7 @@ static void test_acknowledges_the_unknown(void **state)
         uint64_t acks[PUNCH_ACKS_MAX] = {0};
         for (unsigned k = i % 2; k < PUNCH_ACKS_MAX; k++)
             acks[k] = k % 2 == 0 ? draw() | 1 : i + k;
-        rogue_probe(r, &none, &to, acks, PUNCH_ACKS_MAX);
+        hostile_member_probe(r, &none, &to, acks, PUNCH_ACKS_MAX);
         lies += i % 2 == 0 && i > 0; /* the others are malformed */
     }
     net_run_until(arena.net, 14 * SECOND);
@@ -301,7 +301,7 @@ static void test_acknowledges_the_unknown(void **state)
 static void test_probes_from_everywhere(void **state)
 {
     (void)state;
-    struct rogue *r = build_liar();
+    struct hostile_member *r = build_liar();
     struct addr to = place_addr(talk.a, NET_PORT_TRAFFIC);
     uint32_t paths_a = arena.watch[talk.a].paths, paths_b = arena.watch[talk.b].paths;
     uint64_t learned = counted(talk.a, TRACE_PATH_LEARNED);
@@ -309,7 +309,7 @@ static void test_probes_from_everywhere(void **state)
     uint64_t before = arena.watch[talk.a].out_datagrams;
     for (uint32_t i = 0; i < LIES; i++) {
         struct addr source = addr_v4(UINT32_C(0x0b000001) + i, 9);
-        rogue_probe(r, &source, &to, NULL, 0);
+        hostile_member_probe(r, &source, &to, NULL, 0);
     }
     net_run_until(arena.net, 14 * SECOND);
     assert_int_equal(counted(talk.a, TRACE_PATH_HEARD) - heard >= LIES, 1);
@@ -322,7 +322,7 @@ static void test_probes_from_everywhere(void **state)
 static void test_words_of_others(void **state)
 {
     (void)state;
-    struct rogue *r = build_liar();
+    struct hostile_member *r = build_liar();
     uint32_t paths_a = arena.watch[talk.a].paths, paths_b = arena.watch[talk.b].paths;
     uint64_t malformed = counted(arena.server, TRACE_HOME_MALFORMED);
     uint64_t moved = counted(arena.server, TRACE_HOME_MOVED);
@@ -333,7 +333,7 @@ static void test_words_of_others(void **state)
                IDENTITY_SIZE);
         announce.locations[i].version = UINT64_MAX;
     }
-    rogue_say(r, &announce);
+    hostile_member_say(r, &announce);
     /* It offers itself, refuses a call, answers for a home. */
     struct punch_message offer = {
         .type = PUNCH_OFFER,
@@ -342,15 +342,15 @@ static void test_words_of_others(void **state)
         .channel = 1};
     struct punch_message refused = {.type = PUNCH_REFUSED, .flag = PUNCH_REFUSED_UNKNOWN};
     memcpy(refused.identity, arena.watch[talk.b].identity, IDENTITY_SIZE);
-    rogue_say(r, &offer);
-    rogue_say(r, &refused);
+    hostile_member_say(r, &offer);
+    hostile_member_say(r, &refused);
     /* And the same to a client, in a session that there is not. */
     uint8_t frame[FRAME_SEALED_SIZE + 200] = {FRAME_FIRST_BYTE, FRAME_VERSION, FRAME_SEALED};
     struct addr to = place_addr(talk.a, NET_PORT_TRAFFIC), from = server_punch();
     for (unsigned i = 0; i < 1000; i++) {
         for (size_t k = FRAME_HEADER_SIZE; k < sizeof frame; k++)
             frame[k] = (uint8_t)draw();
-        spoof(r->place, &from, &to, frame, sizeof frame);
+        hostile_send(arena.net, r->place, &from, &to, frame, sizeof frame);
     }
     net_run_until(arena.net, 14 * SECOND);
     assert_int_equal(counted(arena.server, TRACE_HOME_MALFORMED) - malformed, 3);
@@ -368,7 +368,6 @@ int main(void)
         cmocka_unit_test(test_words_of_others),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    free(arena.tapped);
     crypto_thread_end();
     return failed;
 }

@@ -1,6 +1,8 @@
 /* Hostile hosts without a credential: what they replay, forge and flood changes nothing. */
 #include "sim/hostile_test.h"
 
+#include "sim/world.h"
+
 static struct talk talk;
 
 /* ---- The world, with and without an attack --------------------------------------------------- */
@@ -66,22 +68,13 @@ static void expect_same(const struct result *attacked, const struct result *peac
 static bool replays_raw; /* opaque data as well, which nothing protects at this layer */
 static uint32_t replayed;
 
-/* Data that a client hands in goes as it is, or as it is in a DATA frame. */
-static bool is_raw(const struct tapped *t)
-{
-    struct frame frame;
-    if (frame_decode(&frame, t->bytes, t->size) != FRAME_OK)
-        return true;
-    return frame.type == FRAME_DATA && !frame_is_ours(frame.body.bytes, frame.body.size);
-}
-
-static void replay(const struct tapped *t)
+static void replay(const struct hostile_heard *h)
 {
     struct addr own = place_addr(arena.mallory, 6666);
-    if (is_raw(t) && !replays_raw)
+    if (h == NULL || (hostile_is_opaque(h->bytes, h->size) && !replays_raw))
         return;
-    spoof(arena.mallory, &t->source, &t->destination, t->bytes, t->size);
-    spoof(arena.mallory, &own, &t->destination, t->bytes, t->size);
+    hostile_send(arena.net, arena.mallory, &h->source, &h->destination, h->bytes, h->size);
+    hostile_send(arena.net, arena.mallory, &own, &h->destination, h->bytes, h->size);
 }
 
 /* Everything once more, some 10 ms after it was sent. */
@@ -89,8 +82,8 @@ static void replay_next(void *context, struct net *net, uint64_t argument)
 {
     (void)context;
     (void)argument;
-    while (replayed < arena.tapped_count)
-        replay(&arena.tapped[replayed++]);
+    while (replayed < arena.ear->count)
+        replay(hostile_heard_at(arena.ear, replayed++));
     if (net_now(net) < 28 * SECOND)
         net_schedule_call(net, net_now(net) + 10 * MS, arena.mallory, replay_next, NULL, 0);
 }
@@ -99,9 +92,9 @@ static void replay_all(void *context, struct net *net, uint64_t count)
 {
     (void)context;
     (void)net;
-    assert_true(arena.tapped_count > 500);
-    for (uint32_t i = 0; i < arena.tapped_count && i < (count == 0 ? TAPPED : count); i++)
-        replay(&arena.tapped[i]);
+    assert_in_range(arena.ear->count, 500, HOSTILE_HEARD_MAX);
+    for (uint64_t i = 0; i < arena.ear->count && i < (count == 0 ? HOSTILE_HEARD_MAX : count); i++)
+        replay(hostile_heard_at(arena.ear, i));
 }
 
 static struct result run_replayed(bool attack, bool raw)
@@ -172,56 +165,11 @@ static void test_lost_disk(void **state)
 
 /* ---- Floods ---------------------------------------------------------------------------------- */
 
-enum junk {
-    JUNK_MALFORMED,
-    JUNK_HELLO,      /* its mac1 is wrong */
-    JUNK_HELLO_MAC1, /* right, by somebody who knows the server's key */
-    JUNK_WELCOME,
-    JUNK_COOKIE,
-    JUNK_STRANGER,
-    JUNK_SEALED,
-    JUNK_DATA,
-    JUNK_PROBE,
-    JUNK_FOREIGN,
-    JUNKS
-};
-
-static size_t junk_make(enum junk kind, uint8_t bytes[static 1300])
+static uint32_t junk_make(enum hostile_junk kind, uint8_t bytes[static HOSTILE_JUNK_MAX])
 {
-    static const uint8_t types[JUNKS] = {0,
-                                         FRAME_HELLO,
-                                         FRAME_HELLO,
-                                         FRAME_WELCOME,
-                                         FRAME_COOKIE,
-                                         FRAME_STRANGER,
-                                         FRAME_SEALED,
-                                         FRAME_DATA,
-                                         FRAME_PROBE,
-                                         0};
-    size_t size = 40 + draw() % 400;
-    if (kind == JUNK_HELLO || kind == JUNK_HELLO_MAC1)
-        size = FRAME_HELLO_SIZE + SEAL_HELLO_FRONT + 400;
-    else if (kind == JUNK_WELCOME)
-        size = FRAME_WELCOME_SIZE + SEAL_BOOT_SIZE;
-    else if (kind == JUNK_COOKIE)
-        size = FRAME_COOKIE_FRAME_SIZE;
-    else if (kind == JUNK_STRANGER)
-        size = FRAME_STRANGER_SIZE;
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)draw();
-    const uint8_t header[FRAME_HEADER_SIZE] = {FRAME_FIRST_BYTE, FRAME_VERSION, types[kind], 0};
-    if (kind != JUNK_FOREIGN)
-        memcpy(bytes, header, sizeof header);
-    else
-        bytes[0] = 0x40;
-    if (kind == JUNK_HELLO_MAC1) {
-        uint8_t server[32], key[KEYS_SIZE];
-        size_t covered = size - (size_t)2 * FRAME_MAC_SIZE;
-        put_tunnel_key(server, 1);
-        keys_mac1(&crypto_real, key, server);
-        keys_mac(&crypto_real, bytes + covered, key, sizeof key, bytes, covered);
-    }
-    return size;
+    uint8_t server[32];
+    put_tunnel_key(server, 1);
+    return hostile_make(kind, &arena.draws, &crypto_real, server, bytes);
 }
 
 /* A millisecond of the flood: each kind to each node, from anywhere and from the others. */
@@ -231,16 +179,17 @@ static void flood(void *context, struct net *net, uint64_t argument)
     (void)argument;
     const struct addr nodes[] = {server_punch(), place_addr(talk.a, NET_PORT_TRAFFIC),
                                  place_addr(talk.b, NET_PORT_TRAFFIC)};
-    uint8_t bytes[1300];
-    for (unsigned kind = 0; kind < JUNKS; kind++)
+    uint8_t bytes[HOSTILE_JUNK_MAX];
+    for (unsigned kind = 0; kind < HOSTILE_JUNKS; kind++)
         for (unsigned to = 0; to < 3; to++) {
-            size_t size = junk_make((enum junk)kind, bytes);
+            uint32_t size = junk_make((enum hostile_junk)kind, bytes);
             struct addr source = addr_v4(UINT32_C(0x0b000000) + (uint32_t)(draw() & 0xffffff), 9);
-            spoof(arena.mallory, &source, &nodes[to], bytes, size);
+            hostile_send(arena.net, arena.mallory, &source, &nodes[to], bytes, size);
             /* What a peer's source and no frame's byte has is a peer's, as far as this layer knows;
                and who has no server's key cannot ask for cookies in another's name. */
-            if (kind != JUNK_FOREIGN && kind != JUNK_HELLO_MAC1)
-                spoof(arena.mallory, &nodes[(to + 1 + draw() % 2) % 3], &nodes[to], bytes, size);
+            if (kind != HOSTILE_FOREIGN && kind != HOSTILE_HELLO_MAC1)
+                hostile_send(arena.net, arena.mallory, &nodes[(to + 1 + draw() % 2) % 3],
+                             &nodes[to], bytes, size);
         }
     if (net_now(net) < 20 * SECOND)
         net_schedule_call(net, net_now(net) + 2 * MS, arena.mallory, flood, NULL, 0);
@@ -282,6 +231,106 @@ static void test_flood(void **state)
     assert_true(attacked_ns <= peace_ns + 40 * MS);
 }
 
+/* ---- What is heard --------------------------------------------------------------------------- */
+
+/* A datagram with a number in it: a frame, or one without a frame's first byte. */
+static void hear_number(struct hostile_ear *ear, uint32_t number, bool frame, bool opaque)
+{
+    struct packet_pool *pool = &arena.net->pool;
+    struct addr from = addr_v4(number, 1), to = addr_v4(number, 2);
+    uint8_t bytes[FRAME_STRANGER_SIZE] = {FRAME_FIRST_BYTE, FRAME_VERSION, FRAME_STRANGER};
+    struct writer w = writer_of(bytes + FRAME_HEADER_SIZE, 4);
+    struct packet packet;
+    write_u32(&w, number);
+    if (!frame)
+        bytes[0] = 0x40;
+    packet_make_udp(pool, &packet, &from, &to, bytes, sizeof bytes);
+    hostile_hear(ear, number, &packet, opaque);
+    packet_drop(pool, &packet);
+}
+
+static void test_ear(void **state)
+{
+    (void)state;
+    arena_new(1);
+    struct hostile_ear *ear = arena.ear;
+    assert_null(hostile_heard_at(ear, 0));
+    hear_number(ear, 7, false, false);
+    assert_int_equal(ear->count, 0);
+    hear_number(ear, 7, false, true);
+    assert_int_equal(ear->count, 1);
+    assert_true(hostile_is_opaque(ear->heard[0].bytes, ear->heard[0].size));
+    for (uint32_t i = 1; i <= HOSTILE_HEARD_MAX; i++)
+        hear_number(ear, i, true, false);
+    assert_int_equal(ear->count, HOSTILE_HEARD_MAX + 1);
+    assert_null(hostile_heard_at(ear, 0)); /* the oldest went */
+    assert_null(hostile_heard_at(ear, HOSTILE_HEARD_MAX + 1));
+    for (uint32_t i = 1; i <= HOSTILE_HEARD_MAX; i++) {
+        const struct hostile_heard *heard = hostile_heard_at(ear, i);
+        struct addr from = addr_v4(i, 1);
+        assert_non_null(heard);
+        assert_int_equal(heard->place, i);
+        assert_int_equal(heard->size, FRAME_STRANGER_SIZE);
+        assert_true(addr_equal(&heard->source, &from));
+        assert_false(hostile_is_opaque(heard->bytes, heard->size));
+    }
+    arena_free();
+}
+
+/* Only what was noticed where it left is heard, and once. */
+static void test_noticed(void **state)
+{
+    (void)state;
+    arena_new(1);
+    struct packet_pool *pool = &arena.net->pool;
+    struct addr from = addr_v4(1, 1), to = addr_v4(2, 2), translated = addr_v4(3, 3);
+    uint8_t bytes[FRAME_STRANGER_SIZE] = {FRAME_FIRST_BYTE, FRAME_VERSION, FRAME_STRANGER};
+    struct packet packet;
+    packet_make_udp(pool, &packet, &from, &to, bytes, sizeof bytes);
+    hostile_hear_noticed(arena.ear, 4, &packet);
+    assert_int_equal(arena.ear->count, 0);
+    hostile_notice(arena.ear, &packet);
+    packet.source = translated;
+    hostile_hear_noticed(arena.ear, 4, &packet);
+    hostile_hear_noticed(arena.ear, 4, &packet);
+    assert_int_equal(arena.ear->count, 1);
+    assert_true(addr_equal(&hostile_heard_at(arena.ear, 0)->source, &translated));
+    packet_drop(pool, &packet);
+    arena_free();
+}
+
+/* Junk has the header of its kind, and each host draws its own. */
+static void test_junk(void **state)
+{
+    static const uint8_t types[HOSTILE_JUNKS] = {
+        [HOSTILE_HELLO] = FRAME_HELLO,       [HOSTILE_HELLO_MAC1] = FRAME_HELLO,
+        [HOSTILE_WELCOME] = FRAME_WELCOME,   [HOSTILE_COOKIE] = FRAME_COOKIE,
+        [HOSTILE_STRANGER] = FRAME_STRANGER, [HOSTILE_SEALED] = FRAME_SEALED,
+        [HOSTILE_DATA] = FRAME_DATA,         [HOSTILE_PROBE] = FRAME_PROBE};
+    uint8_t bytes[HOSTILE_JUNK_MAX];
+    struct frame frame;
+    (void)state;
+    arena_new(1);
+    for (uint32_t kind = 0; kind < HOSTILE_JUNKS; kind++)
+        for (uint32_t i = 0; i < 100; i++) {
+            uint32_t size = junk_make((enum hostile_junk)kind, bytes);
+            enum frame_error error = frame_decode(&frame, bytes, size);
+            assert_int_equal(error == FRAME_OK, types[kind] != 0);
+            if (error == FRAME_OK)
+                assert_int_equal(frame.type, types[kind]);
+            assert_int_equal(frame_is_ours(bytes, size), kind != HOSTILE_FOREIGN);
+        }
+    uint32_t a = add_plain("a", NET_INTERNET), b = add_plain("b", NET_INTERNET);
+    struct random_stream draws[] = {
+        hostile_stream(arena.net, a, "attack"), hostile_stream(arena.net, a, "attack"),
+        hostile_stream(arena.net, a, "member"), hostile_stream(arena.net, b, "attack")};
+    uint64_t first[4];
+    for (uint32_t i = 0; i < 4; i++)
+        first[i] = random_u64(&draws[i]);
+    assert_true(first[0] == first[1] && first[0] != first[2] && first[0] != first[3]);
+    arena_free();
+}
+
 /* ---- Amplification --------------------------------------------------------------------------- */
 
 enum { ASKED = 400 };
@@ -304,16 +353,16 @@ static uint64_t answered(const char *name, const char *who, struct addr to, int 
     static const uint8_t request[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1};
     struct watch *watch = &arena.watch[arena.mallory];
     struct watch before = *watch;
-    uint8_t bytes[1300];
+    uint8_t bytes[HOSTILE_JUNK_MAX];
     for (unsigned i = 0; i < ASKED; i++) {
-        size_t size = sizeof request;
-        if (kind == JUNKS)
+        uint32_t size = sizeof request;
+        if (kind == HOSTILE_JUNKS)
             memcpy(bytes, request, sizeof request);
         else
-            size = junk_make((enum junk)kind, bytes);
+            size = junk_make((enum hostile_junk)kind, bytes);
         struct net_send send = {.source = {.port = 6666}, .remote = to};
-        assert_int_equal(net_send(arena.net, arena.mallory, &send, bytes, (uint32_t)size), NODE_OK);
-        if (kind != JUNK_HELLO_MAC1) /* at once, they make a load */
+        assert_int_equal(net_send(arena.net, arena.mallory, &send, bytes, size), NODE_OK);
+        if (kind != HOSTILE_HELLO_MAC1) /* at once, they make a load */
             net_run_until(arena.net, net_now(arena.net) + 10 * MS);
     }
     net_run_until(arena.net, net_now(arena.net) + SECOND);
@@ -326,18 +375,18 @@ static uint64_t answered(const char *name, const char *who, struct addr to, int 
 static void test_amplification(void **state)
 {
     (void)state;
-    static const char *const names[JUNKS] = {"malformed",
-                                             "HELLO, wrong mac1",
-                                             "HELLO, right mac1",
-                                             "WELCOME",
-                                             "COOKIE",
-                                             "STRANGER",
-                                             "SEALED",
-                                             "DATA",
-                                             "PROBE",
-                                             "opaque"};
+    static const char *const names[HOSTILE_JUNKS] = {"malformed",
+                                                     "HELLO, wrong mac1",
+                                                     "HELLO, right mac1",
+                                                     "WELCOME",
+                                                     "COOKIE",
+                                                     "STRANGER",
+                                                     "SEALED",
+                                                     "DATA",
+                                                     "PROBE",
+                                                     "opaque"};
     print_message("%-22s %-7s %9s %9s %9s\n", "frame", "at", "bytes in", "bytes out", "ratio");
-    for (int kind = 0; kind < JUNKS; kind++)
+    for (int kind = 0; kind < HOSTILE_JUNKS; kind++)
         for (unsigned at = 0; at < 3; at++) {
             static const char *const who[] = {"server", "relay", "client"};
             build();
@@ -354,7 +403,7 @@ static void test_amplification(void **state)
     net_open(arena.net, arena.mallory, 6666, ignore, NULL, NULL);
     net_run_until(arena.net, 3 * SECOND);
     struct watch *watch = &arena.watch[arena.mallory];
-    answered("STUN Binding, 20 bytes", "server", place_addr(arena.server, 3478), JUNKS);
+    answered("STUN Binding, 20 bytes", "server", place_addr(arena.server, 3478), HOSTILE_JUNKS);
     assert_in_range(watch->in_datagrams, 100, 100 + 20 * (4 + 1) + 1);
     arena_free();
 }
@@ -365,14 +414,14 @@ static void test_amplification_hello(void **state)
     (void)state;
     arena_new(5);
     add_server(&node_limits_server);
-    struct rogue *r = rogue_new("rogue", NET_INTERNET);
+    struct hostile_member *r = rogue_new("rogue", NET_INTERNET);
     net_run_until(arena.net, 4 * SECOND);
     assert_true(r->up && r->registered == 1);
     struct watch *watch = &arena.watch[r->place];
     struct watch before = *watch;
     uint64_t accepted = counted(arena.server, TRACE_SEAL_ACCEPTED);
     for (unsigned i = 0; i < ASKED; i++) {
-        rogue_hello(r);
+        hostile_member_hello(r);
         net_run_until(arena.net, net_now(arena.net) + 50 * MS);
     }
     uint64_t out = watch->out_bytes - before.out_bytes, in = watch->in_bytes - before.in_bytes;
@@ -380,21 +429,19 @@ static void test_amplification_hello(void **state)
                   "HELLO of a member", "server", out, in, in / out, in * 1000 / out % 1000);
     assert_int_equal(counted(arena.server, TRACE_SEAL_ACCEPTED) - accepted, ASKED);
     assert_true(in > 0 && in <= out);
-    rogue_free(r);
+    hostile_member_free(r);
     arena_free();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_replays),
-        cmocka_unit_test(test_lost_disk),
-        cmocka_unit_test(test_flood),
-        cmocka_unit_test(test_amplification),
-        cmocka_unit_test(test_amplification_hello),
+        cmocka_unit_test(test_ear),           cmocka_unit_test(test_noticed),
+        cmocka_unit_test(test_junk),          cmocka_unit_test(test_replays),
+        cmocka_unit_test(test_lost_disk),     cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_amplification), cmocka_unit_test(test_amplification_hello),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    free(arena.tapped);
     crypto_thread_end();
     return failed;
 }

@@ -270,7 +270,8 @@ void net_schedule_command(struct net *net, uint64_t at_ns, uint32_t host, const 
  * every start after it, as a daemon does from its configuration. What it points to is copied. At a
  * later start a wall clock has gone on, and NODE_IN_NETWORK, whose addresses are always filled in
  * by the host, has those of that time. A host that was told of its network is told again whenever
- * its addresses change: an interface that goes down or up, the host off the network or back.
+ * its addresses change: an interface that goes down or up, the host off the network or back. A
+ * second wall clock takes the place of the first.
  */
 void net_schedule_setup(struct net *net, uint64_t at_ns, uint32_t host, const struct node_in *in);
 /* Set-up: be a home for clients and relay, on NET_PORT_PUNCH and NET_PORT_RELAY. */

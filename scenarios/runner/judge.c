@@ -1,6 +1,7 @@
 /* Verdicts over the results of one run. */
 #include "scenarios/runner/judge.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "core/base/check.h"
@@ -22,6 +23,17 @@ static void say(const struct finding *wanted, const struct run_finding *at,
     snprintf(happened, JUDGE_TEXT_SIZE, "at %s it found %s",
              field_render_duration(at->at_ns / 1000000 * 1000000, time),
              text[0] != 0 ? text : "just that");
+}
+
+bool judge_count(const struct plan_expect *expect, uint64_t count,
+                 char happened[static JUDGE_TEXT_SIZE])
+{
+    check(plan_is_count((enum plan_expect_kind)expect->kind));
+    check(expect->at_least <= expect->at_most);
+    snprintf(happened, JUDGE_TEXT_SIZE, "it %s %" PRIu64 " datagrams",
+             expect->kind == PLAN_SENDS ? "sent" : "received", count);
+    return count >= expect->at_least &&
+           (expect->at_most == PLAN_COUNT_ANY || count <= expect->at_most);
 }
 
 bool judge_run(const struct plan_expect *expect, const struct finding *wanted,

@@ -46,6 +46,10 @@ bool judge_pair_oracle(const struct plan_scenario *scenario, uint32_t a, uint32_
 uint32_t judge_order_router(const struct plan_scenario *scenario, uint32_t client,
                             const struct oracle_pair_says *says);
 
+/* As judge_run(), for an expectation that counts, of which the run has counted so many. */
+bool judge_count(const struct plan_expect *expect, uint64_t count,
+                 char happened[static JUDGE_TEXT_SIZE]);
+
 /*
  * Holds one run against one expectation; `wanted` is the oracle's word where the expectation asks
  * for that, and the script's otherwise. When it fails, `happened` is a sentence that says what was

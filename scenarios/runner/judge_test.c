@@ -132,13 +132,41 @@ static void test_texts(void **state)
     }
 }
 
+/* What a run has counted, against what is asked for. */
+static void test_counts(void **state)
+{
+    static const struct {
+        uint8_t kind;
+        uint64_t at_least, at_most, count;
+        bool passes;
+    } rows[] = {
+        {PLAN_RECEIVES, 0, 5, 0, true},
+        {PLAN_RECEIVES, 0, 5, 5, true},
+        {PLAN_RECEIVES, 0, 5, 6, false},
+        {PLAN_RECEIVES, 0, 0, 0, true},
+        {PLAN_RECEIVES, 0, 0, 1, false},
+        {PLAN_SENDS, 3, PLAN_COUNT_ANY, 2, false},
+        {PLAN_SENDS, 3, PLAN_COUNT_ANY, 3, true},
+        {PLAN_SENDS, 3, PLAN_COUNT_ANY, UINT64_MAX, true},
+        {PLAN_SENDS, 3, 4, 4, true},
+        {PLAN_SENDS, 3, 4, 5, false},
+    };
+    char happened[JUDGE_TEXT_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct plan_expect expect = {
+            .kind = rows[i].kind, .at_least = rows[i].at_least, .at_most = rows[i].at_most};
+        if (judge_count(&expect, rows[i].count, happened) != rows[i].passes)
+            fail_msg("row %zu: %s", i, happened);
+    }
+    assert_string_equal(happened, "it sent 5 datagrams");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_happened),
-        cmocka_unit_test(test_step),
-        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_modes), cmocka_unit_test(test_happened), cmocka_unit_test(test_step),
+        cmocka_unit_test(test_texts), cmocka_unit_test(test_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,8 +57,9 @@ void list_everything(void)
     for (size_t i = 0; i < firewall_preset_count(); i++)
         printf("  %-20s %s\n", firewall_preset_at(i)->name, firewall_preset_at(i)->about);
     static const char *const titles[] = {"Fields of a server", "Fields of a router",
-                                         "Fields of a client"};
-    for (uint32_t kind = PLAN_SERVER; kind <= PLAN_CLIENT; kind++) {
+                                         "Fields of a client", "Fields of a hostile host",
+                                         "Fields of a bystander"};
+    for (uint32_t kind = PLAN_SERVER; kind < PLAN_PLACE_KINDS; kind++) {
         struct plan_place place;
         plan_place_init(&place, (enum plan_place_kind)kind);
         list_fields(titles[kind], plan_place_fields((enum plan_place_kind)kind), &place);

@@ -136,10 +136,12 @@ uint32_t words_place(lua_State *lua, int index, const struct plan_scenario *scen
     uint32_t place = plan_find_place(scenario, name);
     if (place != PLAN_INTERNET && (kinds >> scenario->places[place].kind & 1) != 0)
         return place;
-    const char *wanted = kinds == 1u << PLAN_ROUTER   ? "router"
-                         : kinds == 1u << PLAN_CLIENT ? "client"
-                         : kinds == 1u << PLAN_SERVER ? "server"
-                                                      : "place";
+    const char *wanted = kinds == 1u << PLAN_ROUTER                         ? "router"
+                         : kinds == 1u << PLAN_CLIENT                       ? "client"
+                         : kinds == 1u << PLAN_SERVER                       ? "server"
+                         : kinds == 1u << PLAN_HOSTILE                      ? "hostile"
+                         : kinds == (1u << PLAN_SERVER | 1u << PLAN_CLIENT) ? "server or client"
+                                                                            : "place";
     if (place != PLAN_INTERNET)
         sandbox_fail(lua, "%s: \"%s\" is a %s, not a %s", word, name,
                      plan_place_words[scenario->places[place].kind], wanted);

@@ -23,6 +23,11 @@
 #define MESH WORLD "client 'bob' {}\n"
 #define CONNECTED MESH "at '8s' { connect('alice', 'bob') }\n"
 
+/* An attack on that mesh, by a host that has no credential and by one that has. */
+#define ATTACKED \
+    MESH "bystander 'victim' hostile 'eve' hostile 'mallory' { member = true, home = 's1' " \
+         "}\n"
+
 static bool load(struct plan *plan, const char *script, char error[static LOAD_ERROR_SIZE])
 {
     return plan_load(plan, "x.lua", script, strlen(script), error);
@@ -222,6 +227,66 @@ static const struct {
     {CONNECTED "expect { finally, direct('alice', 'alice') }",
      "x.lua:4: direct: \"alice\" is on both ends"},
     {CONNECTED "direct('alice', 'bob')", "x.lua:4: direct belongs inside expect { }"},
+    /* what is hostile */
+    {MESH "hostile 'eve' { membre = true }",
+     "x.lua:3: unknown field \"membre\" of hostile: did you mean \"member\"?"},
+    {MESH "hostile 'eve' { member = true, reserve = 's1' }",
+     "x.lua:3: unknown field \"reserve\" of hostile: did you mean \"reorder\"?"},
+    {MESH "hostile 'eve' { home = 's1' }",
+     "x.lua:3: hostile \"eve\" has a home and is no member; add member = true"},
+    {MESH "bystander 'v' { home = 's1' }", "x.lua:3: unknown field \"home\" of bystander"},
+    {MESH "at '1s' { flood('alice', 's1', { count = 1 }) }",
+     "x.lua:3: flood: \"alice\" is a client, not a hostile"},
+    {ATTACKED "at '1s' { flood('eve', 'victim', { count = 1 }) }",
+     "x.lua:4: flood: \"victim\" is a bystander, not a server or client"},
+    {ATTACKED "at '1s' { spoof('eve', 's1') }", "x.lua:4: spoof takes a table in { }, not a nil"},
+    {ATTACKED "at '1s' { replay('eve', {}) }",
+     "x.lua:4: replay: say either count = 50 or lasts = \"10s\""},
+    {ATTACKED "at '1s' { replay('eve', { count = 1, size = 100 }) }",
+     "x.lua:4: unknown field \"size\" of replay"},
+    {ATTACKED "at '1s' { replay('eve', { count = 10000001 }) }",
+     "x.lua:4: count of replay: 10000001 is out of range: 1 to 10000000"},
+    {ATTACKED "at '1s' { replay('eve', { every = '1ns', lasts = '1s' }) }",
+     "x.lua:4: replay: that would be 1000000000 times, not 1 to 10000000"},
+    {ATTACKED "at '1s' { claim('eve', 'victim', { count = 1 }) }",
+     "x.lua:4: claim: \"eve\" is no member; add member = true"},
+    {ATTACKED "at '1s' { bind('mallory', 'mallory', { count = 1 }) }",
+     "x.lua:4: bind: \"mallory\" is on both ends"},
+    {ATTACKED "at '1s' { probe('mallory', 'home', { count = 1 }) }",
+     "x.lua:4: probe: \"home\" is a router, not a place"},
+    {"scenario 't' hostile 'm' { member = true } client 'v' at '1s' { claim('m', 'v', { count = 1 "
+     "}) }",
+     "x.lua:1: claim: there is no server above that \"m\" could lie to"},
+    {ATTACKED "at '1s' { crash 'mallory' }",
+     "x.lua:4: crash: \"mallory\" is a hostile, not a server or "
+     "client"},
+    {MESH "at '1s' { clock('alice', '-1') }",
+     "x.lua:3: clock: \"1\" is not a duration, such as \"20ms\" (ns, us, ms, s, m, h), or of "
+     "\"-1h\" where it is slow"},
+    {MESH "at '1s' { clock('alice', '1500ms') }",
+     "x.lua:3: clock: \"1500ms\" is not whole seconds up to fifty years"},
+    {MESH "at '1s' { clock('alice', '-438001h') }",
+     "x.lua:3: clock: \"-438001h\" is not whole seconds up to fifty years"},
+    {MESH "at '1s' { clock('alice', '1h', {}) }",
+     "x.lua:3: clock takes a name and how far it is off, and nothing else"},
+    {MESH "at '1s' { clock('home', '1h') }",
+     "x.lua:3: clock: \"home\" is a router, not a server or client"},
+    {ATTACKED "expect { always, receives 'victim' }",
+     "x.lua:4: receives takes a table in { }, not a nil"},
+    {ATTACKED "expect { always, receives('victim', {}) }",
+     "x.lua:4: receives: add at_most = 5 or at_least = 5"},
+    {ATTACKED "expect { always, receives('victim', { atmost = 5 }) }",
+     "x.lua:4: unknown field \"atmost\" of receives: did you mean \"at_most\"?"},
+    {ATTACKED "expect { finally, sends('eve', { at_least = 6, at_most = 5 }) }",
+     "x.lua:4: sends: at_least is more than at_most"},
+    {ATTACKED "expect { never, sends('eve', { at_most = 5 }) }",
+     "x.lua:4: expect: sends goes with finally, always or within, not with never"},
+    {ATTACKED "expect { always, sends('eve', { at_least = 5 }) }",
+     "x.lua:4: expect: always goes with at_most alone; no count begins above 0"},
+    {ATTACKED "expect { within = '1s', receives('victim', { at_most = 5 }) }",
+     "x.lua:4: expect: within goes with at_least alone; write always for at_most"},
+    {ATTACKED "expect { always, receives('home', { at_most = 5 }) }",
+     "x.lua:4: receives: \"home\" is a router, not a place"},
     /* limits */
     {"while true do end",
      "x.lua:1: the script takes more than 4000000 steps: is there an endless loop?"},
@@ -455,6 +520,70 @@ static void test_mesh(void **state)
 }
 
 /* Scripts that say the same have one hash; every change of what they say changes it. */
+static void check_attacks(const struct plan_scenario *one)
+{
+    static const struct {
+        uint8_t kind;
+        uint32_t place, peer, count;
+        uint64_t every_ns;
+    } wanted[] = {
+        {PLAN_REPLAY, 5, 0, 2000, 1000000},   {PLAN_FLOOD, 5, 0, 7, PLAN_EVERY_DEFAULT_NS},
+        {PLAN_SPOOF, 6, 2, 7, 2000000000},    {PLAN_CLAIM, 6, 4, 1, PLAN_EVERY_DEFAULT_NS},
+        {PLAN_BIND, 6, 2, PLAN_COUNT_MAX, 1}, {PLAN_PROBE, 6, 5, 3, 1000000000},
+    };
+    for (uint32_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        const struct plan_action *action = &one->actions[i];
+        assert_int_equal(action->kind, wanted[i].kind);
+        assert_int_equal(action->place, wanted[i].place);
+        assert_int_equal(action->peer, wanted[i].peer);
+        assert_int_equal(action->count, wanted[i].count);
+        assert_int_equal(action->every_ns, wanted[i].every_ns);
+        assert_true(plan_is_attack((enum plan_action_kind)action->kind));
+    }
+}
+
+static void test_hostile(void **state)
+{
+    static const char script[] = ATTACKED
+        "at '1s' { replay('eve', { every = '1ms', lasts = '2s' }), flood('eve', 's1', { count = 7 "
+        "}), spoof('mallory', 'alice', { every = '2s', count = 7 }), claim('mallory', 'victim', { "
+        "count = 1 }), bind('mallory', 'alice', { every = '1ns', count = 10000000 }), "
+        "probe('mallory', 'eve', { every = '1s', lasts = '3s' }) }\n"
+        "at '2s' { clock('alice', '-1h'), clock('s1', '90s'), clock('s1', '-0s') }\n"
+        "expect { always, after = '3s', receives('victim', { at_most = 0 }) }\n"
+        "expect { within = '1s', after = '3s', sends('eve', { at_least = 1 }) }\n"
+        "expect { finally, receives('mallory', { at_least = 1, at_most = 2 }) }\n";
+    char error[LOAD_ERROR_SIZE];
+    struct plan plan;
+    (void)state;
+    if (!load(&plan, script, error))
+        fail_msg("%s", error);
+    const struct plan_scenario *one = &plan.scenarios[0];
+    assert_true(plan_is_mesh(one));
+    assert_int_equal(one->places[4].kind, PLAN_BYSTANDER);
+    assert_int_equal(one->places[5].kind, PLAN_HOSTILE);
+    assert_false(one->places[5].member);
+    assert_int_equal(one->places[5].home, PLAN_INTERNET);
+    assert_true(one->places[6].member);
+    assert_int_equal(one->places[6].home, 0);
+    assert_int_equal(one->action_count, 9);
+    check_attacks(one);
+    assert_true(one->actions[6].clock_slow && !one->actions[7].clock_slow);
+    assert_int_equal(one->actions[6].clock_ns, 3600000000000);
+    assert_int_equal(one->actions[7].clock_ns, 90000000000);
+    assert_true(!one->actions[8].clock_slow && one->actions[8].clock_ns == 0);
+    assert_int_equal(one->expects[0].kind, PLAN_RECEIVES);
+    assert_int_equal(one->expects[0].client, 4);
+    assert_int_equal(one->expects[0].at_most, 0);
+    assert_int_equal(one->expects[0].at_least, 0);
+    assert_int_equal(one->expects[1].kind, PLAN_SENDS);
+    assert_int_equal(one->expects[1].at_least, 1);
+    assert_int_equal(one->expects[1].at_most, PLAN_COUNT_ANY);
+    assert_int_equal(one->expects[2].at_least, 1);
+    assert_int_equal(one->expects[2].at_most, 2);
+    plan_free(&plan);
+}
+
 static void test_hash(void **state)
 {
     static const char base[] = CLASSIFIED "expect { finally, classified 'alice' }";
@@ -489,6 +618,17 @@ static void test_hash(void **state)
         ("scenario 't' server 's1' {} router 'home' { nat = 'home' } client 'alice' {}\n"
          "at '1s' { classify 'alice' } expect { finally, classified 'alice' }"),
     };
+    uint64_t hash = hash_of(base);
+    (void)state;
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        assert_int_equal(hash_of(same[i]), hash);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_not_equal(hash_of(others[i]), hash);
+}
+
+/* Each of them means something else. */
+static void test_hash_of_meshes(void **state)
+{
     static const char *const meshes[] = {
         CONNECTED,
         CONNECTED "mesh()",
@@ -511,16 +651,33 @@ static void test_hash(void **state)
         CONNECTED "expect { finally, verdict('alice', 'bob', { bounds = false }) }",
         CONNECTED "expect { finally, data('alice', 'bob') }",
         CONNECTED "expect { finally, data('alice', 'bob', { gap = '2s' }) }",
+        ATTACKED,
+        ATTACKED "hostile 'x'",
+        ATTACKED "bystander 'x'",
+        ATTACKED "hostile 'x' { member = true }",
+        ATTACKED "hostile 'x' { member = true, home = 's1' }",
+        ATTACKED "at '1s' { replay('eve', { count = 1 }) }",
+        ATTACKED "at '1s' { replay('eve', { count = 2 }) }",
+        ATTACKED "at '1s' { replay('mallory', { count = 1 }) }",
+        ATTACKED "at '1s' { flood('eve', 's1', { count = 1 }) }",
+        ATTACKED "at '1s' { flood('eve', 'bob', { count = 1 }) }",
+        ATTACKED "at '1s' { spoof('eve', 's1', { count = 1 }) }",
+        ATTACKED "at '1s' { claim('mallory', 'victim', { count = 1 }) }",
+        ATTACKED "at '1s' { bind('mallory', 'victim', { count = 1 }) }",
+        ATTACKED "at '1s' { probe('mallory', 'victim', { count = 1 }) }",
+        ATTACKED "at '1s' { clock('alice', '1h') }",
+        ATTACKED "at '1s' { clock('alice', '-1h') }",
+        ATTACKED "at '1s' { clock('alice', '-2h') }",
+        ATTACKED "expect { always, receives('victim', { at_most = 5 }) }",
+        ATTACKED "expect { always, receives('victim', { at_most = 6 }) }",
+        ATTACKED "expect { always, sends('victim', { at_most = 5 }) }",
+        ATTACKED "expect { finally, receives('victim', { at_most = 5 }) }",
+        ATTACKED "expect { finally, receives('victim', { at_least = 5 }) }",
     };
-    uint64_t hash = hash_of(base);
     (void)state;
     for (size_t i = 0; i < sizeof meshes / sizeof *meshes; i++)
         for (size_t k = 0; k < i; k++)
             assert_int_not_equal(hash_of(meshes[i]), hash_of(meshes[k]));
-    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
-        assert_int_equal(hash_of(same[i]), hash);
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        assert_int_not_equal(hash_of(others[i]), hash);
 }
 
 static void test_full(void **state)
@@ -578,11 +735,12 @@ static void test_no_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_missing_from_lua),
-        cmocka_unit_test(test_rules),       cmocka_unit_test(test_meaning),
-        cmocka_unit_test(test_hash),        cmocka_unit_test(test_full),
-        cmocka_unit_test(test_long_script), cmocka_unit_test(test_mesh),
-        cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_missing_from_lua),
+        cmocka_unit_test(test_rules),          cmocka_unit_test(test_meaning),
+        cmocka_unit_test(test_hash),           cmocka_unit_test(test_full),
+        cmocka_unit_test(test_long_script),    cmocka_unit_test(test_mesh),
+        cmocka_unit_test(test_no_file),        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_hash_of_meshes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

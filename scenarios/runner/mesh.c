@@ -83,6 +83,12 @@ const uint8_t *mesh_key(const char *name)
     return keys_of(name)->identity;
 }
 
+const uint8_t *mesh_tunnel_key(const char *name)
+{
+    check(name[0] != 0);
+    return keys_of(name)->tunnel_public;
+}
+
 /* A place's name as a label, whose letters are fewer. */
 static struct label label_from(const char *name)
 {

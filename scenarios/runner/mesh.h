@@ -18,6 +18,9 @@
 /* The public key of the node of this name: its identity. Good until the process ends. */
 const uint8_t *mesh_key(const char *name);
 
+/* Its public tunnel key, which a certificate or credential has beside it. Likewise. */
+const uint8_t *mesh_tunnel_key(const char *name);
+
 /*
  * NODE_IN_IDENTITY of a server, where `issuer` is NULL, or of a client with a credential that the
  * server `issuer` has signed. What it points to is good until the process ends.

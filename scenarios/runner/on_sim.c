@@ -12,6 +12,7 @@
 #include "core/base/check.h"
 #include "scenarios/runner/event_text.h"
 #include "scenarios/runner/memo.h"
+#include "scenarios/runner/mesh.h"
 #include "scenarios/runner/stage.h"
 #include "sim/firewall.h"
 #include "sim/nat_preset.h"
@@ -23,6 +24,8 @@ static void observe(void *context, const struct net_event *event)
         event_print(stage->request->trace, stage->net, event, stage->request->detail);
     if (stage->keys != NULL)
         stage_observe(stage, event);
+    if (stage->ear != NULL || stage->run->counts != NULL)
+        stage_observe_hostile(stage, event);
     if (event->kind == NET_SENT && event->now_ns >= stage->quiet_from_ns) {
         check(stage->clients[event->place] != PLAN_INTERNET);
         struct run_quiet *quiet = &stage->run->quiet[stage->clients[event->place]];
@@ -66,6 +69,8 @@ static uint32_t add_router(const struct stage *stage, const struct plan_place *p
 
 static uint32_t add_host(const struct stage *stage, const struct plan_place *place)
 {
+    static const struct node_limits *const limits[PLAN_PLACE_KINDS] = {
+        [PLAN_SERVER] = &node_limits_server, [PLAN_CLIENT] = &node_limits_client};
     uint32_t added = NET_NONE;
     for (uint32_t i = 0; i < place->interface_count; i++) {
         const struct plan_interface *interface = &place->interfaces[i];
@@ -76,7 +81,7 @@ static uint32_t add_host(const struct stage *stage, const struct plan_place *pla
             .addresses = place->addresses,
             .no_v4 = !place->ipv4,
             .no_v6 = !place->ipv6,
-            .limits = place->kind == PLAN_SERVER ? &node_limits_server : &node_limits_client,
+            .limits = limits[place->kind],
         };
         if (i == 0)
             added = net_add_host(stage->net, place->name, &host);
@@ -136,6 +141,17 @@ static void change_link(const struct stage *stage, const struct plan_action *act
     net_schedule_fault(stage->net, action->at_ns, &fault);
 }
 
+/* From then on, and at each later start. */
+static void set_clock(const struct stage *stage, const struct plan_action *action)
+{
+    struct node_in in = {.kind = NODE_IN_WALL_CLOCK};
+    uint64_t off_s = action->clock_ns / 1000000000, now_s = action->at_ns / 1000000000;
+    check(off_s <= MESH_CLOCK_S);
+    in.wall_clock.now_s =
+        action->clock_slow ? MESH_CLOCK_S + now_s - off_s : MESH_CLOCK_S + now_s + off_s;
+    net_schedule_setup(stage->net, action->at_ns, stage->places[action->place], &in);
+}
+
 static void schedule(struct stage *stage, struct plan_interface (*links)[PLAN_INTERFACES_MAX],
                      const struct plan_action *action)
 {
@@ -155,6 +171,14 @@ static void schedule(struct stage *stage, struct plan_interface (*links)[PLAN_IN
     }
     if (plan_names_peer((enum plan_action_kind)action->kind)) {
         stage_schedule_peer(stage, action);
+        return;
+    }
+    if (plan_is_attack((enum plan_action_kind)action->kind)) {
+        stage_schedule_attack(stage, action);
+        return;
+    }
+    if (action->kind == PLAN_CLOCK) {
+        set_clock(stage, action);
         return;
     }
     if (action->kind == PLAN_LINK) {
@@ -189,6 +213,7 @@ static void schedule_all(struct stage *stage)
     }
     if (plan_is_mesh(scenario))
         stage_set_up_mesh(stage);
+    stage_set_up_hostile(stage);
     for (uint32_t i = 0; i < scenario->action_count; i++) {
         uint32_t at = i;
         for (; at > 0 && scenario->actions[order[at - 1]].at_ns > scenario->actions[i].at_ns; at--)
@@ -236,7 +261,8 @@ static bool open_files(struct stage *stage, char *error)
     const struct run_request *request = stage->request;
     for (uint32_t i = 0; i < stage->scenario->place_count; i++) {
         const struct plan_place *place = &stage->scenario->places[i];
-        if (request->tape_dir != NULL && place->kind != PLAN_ROUTER && !open_tape(stage, i, error))
+        bool node = place->kind == PLAN_SERVER || place->kind == PLAN_CLIENT;
+        if (request->tape_dir != NULL && node && !open_tape(stage, i, error))
             return false;
         for (uint32_t j = 0; request->pcap_dir != NULL && j < place->interface_count; j++) {
             char path[RUN_PATH_SIZE], number[16] = "";
@@ -283,7 +309,8 @@ static bool may_end_early(const struct plan_scenario *scenario, uint64_t *last_n
     bool may = scenario->expect_count > 0;
     *last_ns = 0;
     for (uint32_t i = 0; i < scenario->expect_count && may; i++)
-        may = scenario->expects[i].mode == PLAN_FINALLY && scenario->expects[i].kind >= PLAN_DIRECT;
+        may = scenario->expects[i].mode == PLAN_FINALLY &&
+              scenario->expects[i].kind >= PLAN_DIRECT && scenario->expects[i].kind <= PLAN_VERDICT;
     for (uint32_t i = 0; i < scenario->action_count; i++) {
         const struct plan_action *action = &scenario->actions[i];
         uint64_t end_ns = action->at_ns + action->count * action->every_ns;
@@ -372,6 +399,7 @@ bool run_on_sim(const struct run_request *request, struct run *run,
         run->stormed = net_is_spent(stage.net);
     }
     done = close_tapes(&stage, error) && done;
+    stage_free_hostile(&stage);
     net_free(stage.net);
     free(stage.places);
     free(stage.clients);

@@ -138,15 +138,16 @@ void stage_set_up_mesh(struct stage *stage)
     check(stage->keys != NULL && stage->homes != NULL && stage->mapped != NULL);
     check(stage->flows != NULL && stage->watches != NULL);
     for (uint32_t i = 0; i < count; i++) {
+        uint8_t kind = scenario->places[i].kind;
         stage->homes[i] = PLAN_INTERNET;
-        if (scenario->places[i].kind != PLAN_ROUTER)
+        if (kind == PLAN_SERVER || kind == PLAN_CLIENT)
             stage->keys[i] = mesh_key(scenario->places[i].name);
         if (scenario->places[i].kind == PLAN_SERVER && issuer == NULL)
             issuer = scenario->places[i].name;
     }
     /* Without a server there is nobody who could issue a credential, so there is no mesh. */
     for (uint32_t i = 0; i < count && issuer != NULL; i++)
-        if (scenario->places[i].kind != PLAN_ROUTER)
+        if (stage->keys[i] != NULL)
             set_up_node(stage, i, issuer);
 }
 

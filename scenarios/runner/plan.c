@@ -83,6 +83,19 @@ const struct field plan_client_fields[] = {
     {.name = NULL},
 };
 
+const struct field plan_hostile_fields[] = {
+    {"member", FIELD_BOOLEAN, PLACE_FIELD(member), NULL, 0, 0, "holds a credential of the mesh"},
+    {"ipv4", FIELD_BOOLEAN, PLACE_FIELD(ipv4), NULL, 0, 0, "has an IPv4 address"},
+    {"ipv6", FIELD_BOOLEAN, PLACE_FIELD(ipv6), NULL, 0, 0, "has an IPv6 address"},
+    {.name = NULL},
+};
+
+const struct field plan_bystander_fields[] = {
+    {"ipv4", FIELD_BOOLEAN, PLACE_FIELD(ipv4), NULL, 0, 0, "has an IPv4 address"},
+    {"ipv6", FIELD_BOOLEAN, PLACE_FIELD(ipv6), NULL, 0, 0, "has an IPv6 address"},
+    {.name = NULL},
+};
+
 #define ACTION_FIELD(member) FIELD_AT(struct plan_action, member)
 
 const struct field plan_send_fields[] = {
@@ -94,11 +107,26 @@ const struct field plan_send_fields[] = {
     {.name = NULL},
 };
 
-const char *const plan_place_words[] = {"server", "router", "client", NULL};
+const struct field plan_attack_fields[] = {
+    {"every", FIELD_DURATION, ACTION_FIELD(every_ns), NULL, 1, DELAY_MAX_NS,
+     "from one time to the next"},
+    {"count", FIELD_COUNT, ACTION_FIELD(count), NULL, 1, PLAN_COUNT_MAX, "how often"},
+    {.name = NULL},
+};
+
+#define EXPECT_FIELD(member) FIELD_AT(struct plan_expect, member)
+
+const struct field plan_count_fields[] = {
+    {"at_least", FIELD_COUNT, EXPECT_FIELD(at_least), NULL, 1, PLAN_COUNT_ANY - 1, "datagrams"},
+    {"at_most", FIELD_COUNT, EXPECT_FIELD(at_most), NULL, 0, PLAN_COUNT_ANY - 1, "datagrams"},
+    {.name = NULL},
+};
+
+const char *const plan_place_words[] = {"server", "router", "client", "hostile", "bystander", NULL};
 const char *const plan_mode_words[] = {"finally", "within", "always", "never", NULL};
 const char *const plan_way_words[] = {"both", "up", "down", NULL};
-const char *const plan_expect_words[] = {"classified",  "data",    "direct", "relayed",
-                                         "unreachable", "verdict", NULL};
+const char *const plan_expect_words[] = {
+    "classified", "data", "direct", "relayed", "unreachable", "verdict", "sends", "receives", NULL};
 
 const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS] = {
     [PLAN_CLASSIFY] = {"classify", "a client finds out what it is behind", false, true},
@@ -120,13 +148,24 @@ const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS] = {
     [PLAN_TALK] = {"talk", "two clients send each other numbered datagrams", false, true},
     [PLAN_SEVER] = {"sever", "the internet loses its routes between two places", true, true},
     [PLAN_MEND] = {"mend", "it has them again", true, true},
+    [PLAN_REPLAY] = {"replay", "a hostile host sends again what it has heard", false, false},
+    [PLAN_FLOOD] = {"flood", "a hostile host sends a node junk", false, false},
+    [PLAN_SPOOF] = {"spoof", "a hostile host sends a node junk from false sources", false, false},
+    [PLAN_CLAIM] = {"claim", "a hostile member registers a host's address as its own, and calls",
+                    false, false},
+    [PLAN_BIND] = {"bind", "a hostile member registers and calls from a host's address", false,
+                   false},
+    [PLAN_PROBE] = {"probe", "a hostile member probes whom it calls from a host's address", false,
+                    false},
+    [PLAN_CLOCK] = {"clock", "the wall clock of a server or client is off by so much", false, true},
 };
 
 const struct field *plan_place_fields(enum plan_place_kind kind)
 {
     static const struct field *const tables[] = {plan_server_fields, plan_router_fields,
-                                                 plan_client_fields};
-    check(kind <= PLAN_CLIENT);
+                                                 plan_client_fields, plan_hostile_fields,
+                                                 plan_bystander_fields};
+    check(kind < PLAN_PLACE_KINDS);
     return tables[kind];
 }
 
@@ -137,7 +176,7 @@ void plan_place_init(struct plan_place *place, enum plan_place_kind kind)
     place->ipv4 = true;
     place->interface_count = 1;
     place->interfaces[0].behind = PLAN_INTERNET;
-    place->addresses = kind == PLAN_SERVER ? 2 : kind == PLAN_CLIENT ? 1 : 0;
+    place->addresses = kind == PLAN_SERVER ? 2 : kind == PLAN_ROUTER ? 0 : 1;
     place->nat = nat_config_default();
     place->home = PLAN_INTERNET;
     place->reserve = PLAN_INTERNET;
@@ -202,8 +241,10 @@ struct plan_expect *plan_add_expect(struct plan_scenario *scenario)
 {
     struct plan_expect *expect = add(&scenario->expects, &scenario->expect_count, PLAN_EXPECTS_MAX,
                                      sizeof *scenario->expects);
-    if (expect != NULL)
+    if (expect != NULL) {
         expect->share_ppm = RANDOM_PPM;
+        expect->at_most = PLAN_COUNT_ANY;
+    }
     return expect;
 }
 
@@ -223,9 +264,26 @@ bool plan_names_peer(enum plan_action_kind kind)
 bool plan_is_mesh(const struct plan_scenario *scenario)
 {
     bool mesh = scenario->mesh;
-    for (uint32_t i = 0; i < scenario->action_count && !mesh; i++)
-        mesh = plan_names_peer((enum plan_action_kind)scenario->actions[i].kind);
+    for (uint32_t i = 0; i < scenario->action_count && !mesh; i++) {
+        enum plan_action_kind kind = (enum plan_action_kind)scenario->actions[i].kind;
+        mesh = plan_names_peer(kind) || plan_is_attack(kind) || kind == PLAN_CLOCK;
+    }
     return mesh;
+}
+
+bool plan_is_attack(enum plan_action_kind kind)
+{
+    return kind >= PLAN_REPLAY && kind <= PLAN_PROBE;
+}
+
+bool plan_is_lie(enum plan_action_kind kind)
+{
+    return kind >= PLAN_CLAIM && kind <= PLAN_PROBE;
+}
+
+bool plan_is_count(enum plan_expect_kind kind)
+{
+    return kind == PLAN_SENDS || kind == PLAN_RECEIVES;
 }
 
 static bool link_is_lossy(const struct link_config *link)

@@ -47,6 +47,12 @@ enum {
 /* An hour: no scenario of today's protocols needs more, and a script can ask for it. */
 #define PLAN_DURATION_DEFAULT_NS 3600000000000u
 
+/* In place of a most: as many as come. */
+#define PLAN_COUNT_ANY UINT32_MAX
+
+/* Fifty years: what a wall clock can be off by. */
+#define PLAN_CLOCK_MAX_NS 1576800000000000000u
+
 /* In place of a place: directly on the internet. */
 #define PLAN_INTERNET UINT32_MAX
 
@@ -54,6 +60,9 @@ enum plan_place_kind {
     PLAN_SERVER,
     PLAN_ROUTER,
     PLAN_CLIENT,
+    PLAN_HOSTILE,   /* a host that does what the script says, and nothing else */
+    PLAN_BYSTANDER, /* a host that runs nothing, and asks for nothing */
+    PLAN_PLACE_KINDS
 };
 
 /* Which private range a router gives to what is behind it. */
@@ -82,7 +91,9 @@ struct plan_place {
     /* Servers only. */
     uint16_t port;
     uint16_t alternate_port; /* 0: none */
-    /* Clients only: servers, or PLAN_INTERNET. With a home they know only it and the reserve. */
+    bool member;             /* hostile hosts only: it holds a credential of the mesh */
+    /* Clients only: servers, or PLAN_INTERNET. With a home they know only it and the reserve. A
+       hostile member has a home alone: the server that it lies to. */
     uint32_t home;
     uint32_t reserve;
     /* Routers only. */
@@ -113,6 +124,13 @@ enum plan_action_kind {
     PLAN_TALK,    /* both do */
     PLAN_SEVER,   /* the internet loses its routes between two places */
     PLAN_MEND,
+    PLAN_REPLAY, /* a hostile host sends again what it has heard */
+    PLAN_FLOOD,  /* it sends a node junk */
+    PLAN_SPOOF,  /* likewise, from false sources */
+    PLAN_CLAIM,  /* a hostile member registers another's address, and calls clients */
+    PLAN_BIND,   /* it says HELLO, registers and calls from another's address */
+    PLAN_PROBE,  /* it calls clients, and probes them from another's address */
+    PLAN_CLOCK,  /* a node's wall clock is off */
     PLAN_ACTION_KINDS
 };
 
@@ -129,10 +147,13 @@ struct plan_action {
     uint32_t place;
     uint32_t line;      /* in the script; not part of the hash */
     uint32_t interface; /* PLAN_LINK, _DOWN, _UP, _PLUG, _UNPLUG: counted from 0 */
-    uint32_t peer;      /* PLAN_CONNECT, _SEND, _TALK: the other client; PLAN_SEVER, _MEND: place */
-    uint32_t count;     /* PLAN_SEND, PLAN_TALK: datagrams each way */
-    uint32_t size;      /* likewise: bytes of each */
-    uint64_t every_ns;  /* likewise */
+    uint32_t peer;      /* PLAN_CONNECT, _SEND, _TALK: the other client; PLAN_SEVER, _MEND: place;
+                           PLAN_FLOOD, _SPOOF: the node; PLAN_CLAIM, _BIND, _PROBE: the victim */
+    uint32_t count;     /* PLAN_SEND, PLAN_TALK: datagrams each way; of an attack: how often */
+    uint32_t size;      /* PLAN_SEND, PLAN_TALK: bytes of each */
+    uint64_t every_ns;  /* goes with count */
+    bool clock_slow;    /* PLAN_CLOCK: it says less than it should */
+    uint64_t clock_ns;  /* likewise: by how much, whole seconds */
     uint32_t server_count;
     uint32_t servers[PLAN_SERVERS_MAX]; /* PLAN_CLASSIFY */
     uint64_t at_ns;
@@ -157,18 +178,22 @@ enum plan_expect_kind {
     PLAN_DIRECT,     /* the path between the client and the peer */
     PLAN_RELAYED,
     PLAN_UNREACHABLE,
-    PLAN_VERDICT, /* the path is what the oracle says, for its reason and as soon */
+    PLAN_VERDICT,  /* the path is what the oracle says, for its reason and as soon */
+    PLAN_SENDS,    /* UDP datagrams that leave a host */
+    PLAN_RECEIVES, /* that come to it, to an open port or not */
     PLAN_EXPECT_KINDS
 };
 
 struct plan_expect {
-    uint8_t kind;   /* enum plan_expect_kind */
-    uint8_t mode;   /* enum plan_mode */
-    bool oracle;    /* PLAN_CLASSIFIED: `wanted` is to be all that the oracle says */
-    bool no_bounds; /* PLAN_VERDICT: when is all the same */
-    uint8_t reason; /* enum reason, of a path; REASON_NONE: any */
-    uint32_t client;
-    uint32_t peer;      /* all but PLAN_CLASSIFIED */
+    uint8_t kind;       /* enum plan_expect_kind */
+    uint8_t mode;       /* enum plan_mode */
+    bool oracle;        /* PLAN_CLASSIFIED: `wanted` is to be all that the oracle says */
+    bool no_bounds;     /* PLAN_VERDICT: when is all the same */
+    uint8_t reason;     /* enum reason, of a path; REASON_NONE: any */
+    uint32_t client;    /* PLAN_SENDS, PLAN_RECEIVES: the host */
+    uint32_t peer;      /* of two clients */
+    uint64_t at_least;  /* PLAN_SENDS, PLAN_RECEIVES; one of the two is not its default: 0, */
+    uint64_t at_most;   /* and PLAN_COUNT_ANY */
     uint64_t gap_ns;    /* PLAN_DATA: the longest time between two arrivals */
     uint32_t line;      /* in the script; not part of the hash */
     uint32_t share_ppm; /* of the runs in which it must be so, at least */
@@ -206,6 +231,12 @@ extern const struct field plan_link_fields[];
 extern const struct field plan_server_fields[];
 extern const struct field plan_router_fields[];
 extern const struct field plan_client_fields[];
+extern const struct field plan_hostile_fields[];
+extern const struct field plan_bystander_fields[];
+/* What follows the names in the words for attacks (struct plan_action). */
+extern const struct field plan_attack_fields[];
+/* What stands in sends and receives (struct plan_expect). */
+extern const struct field plan_count_fields[];
 /* What follows the two names in send and talk (struct plan_action). */
 extern const struct field plan_send_fields[];
 
@@ -239,10 +270,17 @@ struct plan_expect *plan_add_expect(struct plan_scenario *scenario);
 
 /* The index of the place of that name; PLAN_INTERNET when there is none. */
 uint32_t plan_find_place(const struct plan_scenario *scenario, const char *name);
-/* Whether the scenario's nodes are set up as a mesh: it says so, or uses connect, send or talk. */
+/* Whether the scenario's nodes are set up as a mesh: it says so, uses connect, send, talk or clock,
+   or there is an attack. */
 bool plan_is_mesh(const struct plan_scenario *scenario);
 /* Whether an action names two clients. */
 bool plan_names_peer(enum plan_action_kind kind);
+/* Whether a hostile host does it. */
+bool plan_is_attack(enum plan_action_kind kind);
+/* Whether only a hostile member can do it. */
+bool plan_is_lie(enum plan_action_kind kind);
+/* Whether it counts datagrams of one host. */
+bool plan_is_count(enum plan_expect_kind kind);
 /* Whether any link of the scenario loses packets by chance. */
 bool plan_is_lossy(const struct plan_scenario *scenario);
 

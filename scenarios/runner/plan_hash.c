@@ -61,6 +61,10 @@ static void add_action(struct hash *h, const struct plan_action *action)
     hash_u64(h, action->way);
     hash_u64(h, action->changed);
     add_fields(h, plan_link_fields, &action->link);
+    if (action->kind != PLAN_CLOCK)
+        return;
+    hash_u64(h, action->clock_slow);
+    hash_u64(h, action->clock_ns);
 }
 
 static void add_expect(struct hash *h, const struct plan_expect *expect)
@@ -79,6 +83,8 @@ static void add_expect(struct hash *h, const struct plan_expect *expect)
     hash_u64(h, expect->wanted.mask);
     for (uint32_t i = 0; i < FINDING_FIELDS; i++)
         hash_u64(h, (uint64_t)(int64_t)expect->wanted.value[i]);
+    if (plan_is_count((enum plan_expect_kind)expect->kind))
+        add_fields(h, plan_count_fields, expect);
 }
 
 uint64_t plan_hash(const struct plan *plan)

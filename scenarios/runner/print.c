@@ -202,6 +202,21 @@ static void print_peer(FILE *file, const struct plan_scenario *scenario,
     fputs(" }", file);
 }
 
+static void print_attack(FILE *file, const struct plan_scenario *scenario,
+                         const struct plan_action *action)
+{
+    bool first = true;
+    fputs(", ", file);
+    if (action->kind != PLAN_REPLAY) {
+        print_text(file, scenario->places[action->peer].name);
+        fputs(", ", file);
+    }
+    fputc('{', file);
+    for (const struct field *field = plan_attack_fields; field->name != NULL; field++)
+        print_field(file, field, action, &first);
+    fputs(" }", file);
+}
+
 static void print_action(FILE *file, const struct plan_scenario *scenario,
                          const struct plan_action *action)
 {
@@ -216,6 +231,11 @@ static void print_action(FILE *file, const struct plan_scenario *scenario,
     } else if (plan_names_peer((enum plan_action_kind)action->kind) || action->kind == PLAN_SEVER ||
                action->kind == PLAN_MEND) {
         print_peer(file, scenario, action);
+    } else if (plan_is_attack((enum plan_action_kind)action->kind)) {
+        print_attack(file, scenario, action);
+    } else if (action->kind == PLAN_CLOCK) {
+        fprintf(file, ", \"%s%s\"", action->clock_slow ? "-" : "",
+                field_render_duration(action->clock_ns, text));
     } else if (action->changed != 0 || action->interface != 0 || action->way != PLAN_WAY_BOTH) {
         fputs(", {", file);
         for (uint32_t i = 0; plan_link_fields[i].name != NULL; i++)
@@ -253,6 +273,17 @@ static void print_finding(FILE *file, const struct finding *finding)
     fputs(" }", file);
 }
 
+static void print_count(FILE *file, const struct plan_expect *expect)
+{
+    const struct plan_expect any = {.at_most = PLAN_COUNT_ANY};
+    bool first = true;
+    fputs(", {", file);
+    for (const struct field *field = plan_count_fields; field->name != NULL; field++)
+        if (field_get(field, expect) != field_get(field, &any))
+            print_field(file, field, expect, &first);
+    fputs(" })", file);
+}
+
 /* What is expected: classified("alice"), data("alice", "bob", { }) ... */
 static void print_what(FILE *file, const struct plan_scenario *scenario,
                        const struct plan_expect *expect)
@@ -264,6 +295,10 @@ static void print_what(FILE *file, const struct plan_scenario *scenario,
         if (!expect->oracle)
             print_finding(file, &expect->wanted);
         fputc(')', file);
+        return;
+    }
+    if (plan_is_count((enum plan_expect_kind)expect->kind)) {
+        print_count(file, expect);
         return;
     }
     fputs(", ", file);
@@ -332,12 +367,23 @@ void plan_print(FILE *file, const struct plan *plan)
     }
 }
 
+static void print_counted(FILE *file, const struct plan_expect *expect)
+{
+    fprintf(file, ", %s", plan_expect_words[expect->kind]);
+    if (expect->at_least != 0)
+        fprintf(file, " at least %" PRIu64, expect->at_least);
+    if (expect->at_most != PLAN_COUNT_ANY)
+        fprintf(file, "%s at most %" PRIu64, expect->at_least != 0 ? " and" : "", expect->at_most);
+    fputs(" datagrams", file);
+}
+
 void plan_print_sentence(FILE *file, const struct plan_scenario *scenario,
                          const struct plan_expect *expect)
 {
     char text[FIELD_TEXT_SIZE], finding[FINDING_TEXT_SIZE];
     fputs(scenario->places[expect->client].name, file);
-    if (expect->kind != PLAN_CLASSIFIED)
+    bool counts = plan_is_count((enum plan_expect_kind)expect->kind);
+    if (expect->kind != PLAN_CLASSIFIED && !counts)
         fprintf(file, " and %s", scenario->places[expect->peer].name);
     if (expect->mode == PLAN_WITHIN)
         fprintf(file, ", within %s", field_render_duration(expect->within_ns, text));
@@ -348,6 +394,10 @@ void plan_print_sentence(FILE *file, const struct plan_scenario *scenario,
     if (expect->share_ppm != RANDOM_PPM)
         fprintf(file, " in %" PRIu32 ".%02" PRIu32 " %% of the runs", expect->share_ppm / 10000,
                 expect->share_ppm % 10000 / 100);
+    if (counts) {
+        print_counted(file, expect);
+        return;
+    }
     switch (expect->kind) {
     case PLAN_CLASSIFIED:
         if (expect->oracle)

@@ -124,6 +124,19 @@ static const char *const meshes[] = {
     "expect { within = '3s', relayed('a', 'b', 'no-hairpin') }"
     "expect { finally, share = '50%', unreachable('a', 'b') }"
     "expect { always, data('b', 'a') } expect { always, data('a', 'b', { gap = '20ms' }) }",
+    "scenario 't' server 's' {} server 'r' { ipv6 = true } "
+    "router 'n' { nat = 'home', ipv6 = true } "
+    "client 'c' bystander 'v' { behind = 'n', ipv6 = true, delay = '1ms' } bystander 'w'\n"
+    "hostile 'e' { behind = { 'n', 'internet' }, up = { loss = '1%' }, ipv4 = false, ipv6 = true } "
+    "hostile 'm' { member = true } hostile 'o' { member = true, home = 'r' }\n"
+    "at '1s' { replay('e', { every = '1ms', lasts = '2s' }), flood('m', 's', { count = 7 }), "
+    "spoof('e', 'c', { every = '1ns', count = 10000000 }), claim('m', 'v', { count = 1 }), "
+    "bind('o', 'c', { count = 2 }), probe('o', 'm', { count = 3 }) }\n"
+    "at '2s' { clock('c', '-36h'), clock('s', '1s'), clock('r', '0s') }\n"
+    "expect { always, receives('v', { at_most = 0 }) }"
+    "expect { always, after = '1s', share = '50%', sends('m', { at_most = 5 }) }"
+    "expect { within = '1s', receives('s', { at_least = 5 }) }"
+    "expect { finally, sends('c', { at_least = 5, at_most = 5 }) }",
 };
 
 static void test_meshes(void **state)
@@ -155,7 +168,8 @@ static void test_sentence(void **state)
     static const char script[] =
         "scenario 't' server 's' {} router 'outer' { nat = 'full-cone' } router 'r' { nat = { "
         "'home', idle = '1m' }, "
-        "behind = 'outer', firewall = 'stateful' } client 'c' { behind = 'r' } client 'd'\n"
+        "behind = 'outer', firewall = 'stateful' } client 'c' { behind = 'r' } client 'd' "
+        "bystander 'v'\n"
         "at '1s' { classify 'c', connect('c', 'd') }\n"
         "expect { within = '2s', after = '1s', share = '98.5%', classified('c', { mapping = 'EIM' "
         "}) }\n"
@@ -164,7 +178,10 @@ static void test_sentence(void **state)
         "expect { finally, verdict('c', 'd', { bounds = false }) }\n"
         "expect { always, after = '3s', data('c', 'd', { gap = '1s' }) }\n"
         "expect { within = '3s', after = '1s', relayed('c', 'd', 'no-hairpin') }\n"
-        "expect { never, direct('d', 'c') }\n";
+        "expect { never, direct('d', 'c') }\n"
+        "expect { always, after = '1s', receives('v', { at_most = 5 }) }\n"
+        "expect { within = '1s', sends('v', { at_least = 3 }) }\n"
+        "expect { finally, sends('v', { at_least = 3, at_most = 4 }) }\n";
     static const char *const sentences[] = {
         "c, within 2s after 1s in 98.50 % of the runs, finds mapping EIM",
         "c, finally, finds what the oracle says",
@@ -173,6 +190,9 @@ static void test_sentence(void **state)
         "c and d, always after 3s: data arrives, with no gap above 1s",
         "c and d, within 3s after 1s: relayed (no-hairpin)",
         "d and c, never: direct",
+        "v, always after 1s, receives at most 5 datagrams",
+        "v, within 1s, sends at least 3 datagrams",
+        "v, finally, sends at least 3 and at most 4 datagrams",
     };
     char error[LOAD_ERROR_SIZE];
     struct plan plan;

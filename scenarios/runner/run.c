@@ -48,5 +48,6 @@ void run_free(struct run *run)
     free(run->events_seen);
     free(run->pairs);
     free(run->quiet);
+    free(run->counts);
     *run = (struct run){.findings = NULL};
 }

@@ -90,11 +90,12 @@ struct run {
     uint32_t event_count;
     struct run_pair *pairs;
     uint32_t pair_count;
-    uint64_t digest; /* of everything that was sent, delivered and put out */
+    uint64_t *counts; /* by expectation: datagrams that it counts; NULL: none does */
+    uint64_t digest;  /* of everything that was sent, delivered and put out */
     uint64_t end_ns;
     uint64_t packets; /* that hosts sent */
     uint64_t events;
-    uint64_t quiet_ns; /* how long nothing was asked for at its end; 0: less than RUN_QUIET_MIN_NS */
+    uint64_t quiet_ns; /* its end, in which nothing was asked for; 0: below RUN_QUIET_MIN_NS */
     struct run_quiet *quiet; /* by place of the scenario, in that time; NULL: none */
     bool stormed;            /* it was stopped, since it had more events than it may need */
 };

@@ -197,7 +197,9 @@ static void judge(struct course *course, const struct run *run, uint64_t seed)
         if (tally->skipped != NULL)
             continue;
         const struct plan_expect *expect = &scenario->expects[i];
+        bool counts = plan_is_count((enum plan_expect_kind)expect->kind);
         if (expect->kind == PLAN_CLASSIFIED ? judge_run(expect, &tally->wanted, run, happened)
+            : counts                        ? judge_count(expect, run->counts[i], happened)
                                             : judge_pair_run(scenario, expect, run, happened)) {
             tally->right++;
             continue;

@@ -1,12 +1,14 @@
 /*
- * A scenario on the simulated network, for the files that run it: on_sim.c builds and runs, and
- * on_sim_mesh.c sets a mesh up, sends, and watches paths.
+ * A scenario on the simulated network, for the files that run it: on_sim.c builds and runs,
+ * on_sim_mesh.c sets a mesh up, sends, and watches paths, and on_sim_hostile.c is what is hostile
+ * in it.
  */
 #ifndef WARREN_RUNNER_STAGE_H
 #define WARREN_RUNNER_STAGE_H
 
 #include "host/tape.h"
 #include "scenarios/runner/run.h"
+#include "sim/hostile_member.h"
 #include "sim/net.h"
 
 /* One node's tape. */
@@ -31,6 +33,21 @@ struct stage_watch {
     uint32_t router[2]; /* of the net, by side: the NAT that decides; NET_NONE: there is none */
 };
 
+/* What a hostile host is made of. */
+struct stage_hostile {
+    struct random_stream draws;
+    struct hostile_member *member; /* NULL: it is none */
+};
+
+/* An attack under way. */
+struct stage_attack {
+    struct stage *stage;
+    const struct plan_action *action;
+    uint32_t done;          /* times so far */
+    uint64_t registered_ns; /* PLAN_CLAIM: when it did last; 0: never */
+    uint64_t replayed;      /* PLAN_REPLAY: of what was heard, all before this */
+};
+
 struct stage {
     const struct run_request *request;
     const struct plan_scenario *scenario;
@@ -52,6 +69,11 @@ struct stage {
     uint32_t numbers;       /* datagrams sent so far */
     uint64_t observed;      /* events so far: the measure of order */
     uint64_t changed_ns;    /* when a path was last said to be another */
+    /* Of what is hostile. */
+    struct stage_hostile *hostiles; /* by the scenario's places */
+    struct stage_attack *attacks;
+    uint32_t attack_count;
+    struct hostile_ear *ear; /* what all nodes have sent; NULL: nobody replays it */
 };
 
 /* A server serves STUN from a time on, at every start. */
@@ -64,5 +86,13 @@ void stage_observe(struct stage *stage, const struct net_event *event);
 /* Whether every path has come to where it will stay, as far as its nodes say. */
 bool stage_is_settled(const struct stage *stage);
 void stage_free_mesh(struct stage *stage);
+
+/* Hostile hosts and bystanders: sockets, sessions, and what counts. */
+void stage_set_up_hostile(struct stage *stage);
+void stage_schedule_attack(struct stage *stage, const struct plan_action *action);
+/* Lets hostile hosts hear what nodes send, and counts what expectations count. */
+void stage_observe_hostile(struct stage *stage, const struct net_event *event);
+/* While the network still is there. */
+void stage_free_hostile(struct stage *stage);
 
 #endif

@@ -160,6 +160,36 @@ static int word_pair(lua_State *lua)
     return 1;
 }
 
+/* sends("mallory", { at_least = 3 }) and receives("victim", { at_most = 5 }). Upvalue: the kind. */
+static int word_count(lua_State *lua)
+{
+    static const unsigned hosts =
+        1u << PLAN_SERVER | 1u << PLAN_CLIENT | 1u << PLAN_HOSTILE | 1u << PLAN_BYSTANDER;
+    struct plan_expect expect = {.kind = (uint8_t)lua_tointeger(lua, lua_upvalueindex(1)),
+                                 .at_most = PLAN_COUNT_ANY};
+    const char *word = plan_expect_words[expect.kind];
+    const struct plan_scenario *scenario = words_scenario(lua, word);
+    lua_settop(lua, 2);
+    expect.client = words_place(lua, 1, scenario, hosts, word);
+    words_check_table(lua, 2, word);
+    struct words_walk walk = words_walk(lua, 2);
+    while (words_next(lua, &walk, 2)) {
+        const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
+        const struct field *field = field_find(plan_count_fields, name);
+        if (field == NULL)
+            words_fail_field(lua, name, word,
+                             (const struct field *const[]){plan_count_fields, NULL}, NULL);
+        words_set_field(lua, -1, field, &expect, word);
+        lua_pop(lua, 2);
+    }
+    if (expect.at_least == 0 && expect.at_most == PLAN_COUNT_ANY)
+        sandbox_fail(lua, "%s: add at_most = 5 or at_least = 5", word);
+    if (expect.at_least > expect.at_most)
+        sandbox_fail(lua, "%s: at_least is more than at_most", word);
+    push_value(lua, &expect);
+    return 1;
+}
+
 /* What expect has been told so far. */
 struct reading {
     struct plan_expect expect;
@@ -200,6 +230,8 @@ static void read_element(lua_State *lua, struct reading *reading)
     reading->expect.client = value->expect.client;
     reading->expect.peer = value->expect.peer;
     reading->expect.gap_ns = value->expect.gap_ns;
+    reading->expect.at_least = value->expect.at_least;
+    reading->expect.at_most = value->expect.at_most;
     reading->expect.wanted = value->expect.wanted;
 }
 
@@ -237,6 +269,18 @@ static void check_pair(lua_State *lua, const struct plan_scenario *scenario,
                      a, b, a, b);
 }
 
+/* A count only grows, so that not every mode says something. */
+static void check_count(lua_State *lua, const struct plan_expect *expect)
+{
+    const char *word = plan_expect_words[expect->kind];
+    if (expect->mode == PLAN_NEVER)
+        sandbox_fail(lua, "expect: %s goes with finally, always or within, not with never", word);
+    if (expect->mode == PLAN_ALWAYS && expect->at_least != 0)
+        sandbox_fail(lua, "expect: always goes with at_most alone; no count begins above 0");
+    if (expect->mode == PLAN_WITHIN && expect->at_most != PLAN_COUNT_ANY)
+        sandbox_fail(lua, "expect: within goes with at_least alone; write always for at_most");
+}
+
 static void check_expect(lua_State *lua, const struct plan_scenario *scenario,
                          const struct reading *reading)
 {
@@ -248,6 +292,10 @@ static void check_expect(lua_State *lua, const struct plan_scenario *scenario,
     if (expect->mode == PLAN_FINALLY && expect->after_ns != 0)
         sandbox_fail(lua,
                      "expect: finally looks at the end of the run; after has no meaning there");
+    if (plan_is_count((enum plan_expect_kind)expect->kind)) {
+        check_count(lua, expect);
+        return;
+    }
     if (expect->kind != PLAN_CLASSIFIED) {
         check_pair(lua, scenario, expect);
         return;
@@ -303,7 +351,7 @@ void words_add_expect(lua_State *lua)
     lua_setfield(lua, -2, "classified");
     for (lua_Integer i = PLAN_CLASSIFIED + 1; i < PLAN_EXPECT_KINDS; i++) {
         lua_pushinteger(lua, i);
-        lua_pushcclosure(lua, word_pair, 1);
+        lua_pushcclosure(lua, plan_is_count((enum plan_expect_kind)i) ? word_count : word_pair, 1);
         lua_setfield(lua, -2, plan_expect_words[i]);
     }
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {

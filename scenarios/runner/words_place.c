@@ -16,6 +16,7 @@ enum { OF_SIZE = 96 }; /* room for `router "<name>"` */
 
 static const char *const host_others[] = {"behind", "up", "down", NULL};
 static const char *const client_others[] = {"behind", "up", "down", "home", "reserve", NULL};
+static const char *const hostile_others[] = {"behind", "up", "down", "home", NULL};
 static const char *const router_others[] = {"behind", "up", "down", "nat", "firewall", NULL};
 static const char *const interface_others[] = {"up", "down", NULL};
 
@@ -271,9 +272,10 @@ static _Noreturn void fail_place_field(lua_State *lua, const char *name,
 /* The fields that every table of the place's kind has, and those of its link in both directions. */
 static void read_fields(lua_State *lua, int table, struct plan_place *place, const char *of)
 {
-    const char *const *others = place->kind == PLAN_ROUTER   ? router_others
-                                : place->kind == PLAN_CLIENT ? client_others
-                                                             : host_others;
+    static const char *const *const all[] = {host_others, router_others, client_others,
+                                             hostile_others, host_others};
+    check(place->kind < PLAN_PLACE_KINDS);
+    const char *const *others = all[place->kind];
     const struct field *fields = plan_place_fields((enum plan_place_kind)place->kind);
     struct words_walk walk = words_walk(lua, table);
     while (words_next(lua, &walk, table)) {
@@ -365,8 +367,10 @@ static int describe_place(lua_State *lua)
         read_nat(lua, 1, &place, of);
         read_firewall(lua, 1, &place, of);
     }
-    if (place.kind == PLAN_CLIENT)
+    if (place.kind == PLAN_CLIENT || place.kind == PLAN_HOSTILE)
         read_homes(lua, 1, scenario, &place, of);
+    if (place.kind == PLAN_HOSTILE && place.home != PLAN_INTERNET && !place.member)
+        sandbox_fail(lua, "%s has a home and is no member; add member = true", of);
     for (uint32_t i = 0; i < place.interface_count; i++)
         if (place.interfaces[i].behind != PLAN_INTERNET &&
             (lua_Integer)place.interfaces[i].behind >= lua_tointeger(lua, lua_upvalueindex(2)))
@@ -429,9 +433,20 @@ static int word_client(lua_State *lua)
     return declare(lua, PLAN_CLIENT);
 }
 
+static int word_hostile(lua_State *lua)
+{
+    return declare(lua, PLAN_HOSTILE);
+}
+
+static int word_bystander(lua_State *lua)
+{
+    return declare(lua, PLAN_BYSTANDER);
+}
+
 void words_add_places(lua_State *lua)
 {
-    static const luaL_Reg ours[] = {
-        {"server", word_server}, {"router", word_router}, {"client", word_client}, {NULL, NULL}};
+    static const luaL_Reg ours[] = {{"server", word_server},       {"router", word_router},
+                                    {"client", word_client},       {"hostile", word_hostile},
+                                    {"bystander", word_bystander}, {NULL, NULL}};
     luaL_setfuncs(lua, ours, 0);
 }

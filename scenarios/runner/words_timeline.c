@@ -11,7 +11,12 @@
 static const char *const classify_others[] = {"servers", "family", NULL};
 static const char *const link_others[] = {"way", "interface", NULL};
 
-enum { HOSTS = 1u << PLAN_SERVER | 1u << PLAN_CLIENT, ROUTERS = 1u << PLAN_ROUTER };
+enum {
+    HOSTS = 1u << PLAN_SERVER | 1u << PLAN_CLIENT,
+    ROUTERS = 1u << PLAN_ROUTER,
+    HOSTILE = 1u << PLAN_HOSTILE,
+    ANY_HOST = HOSTS | HOSTILE | 1u << PLAN_BYSTANDER,
+};
 
 /* servers = { "s1", "s2" } at -1. */
 static void read_servers(lua_State *lua, const struct plan_scenario *scenario,
@@ -162,7 +167,8 @@ static void read_plug(lua_State *lua, int options, const struct plan_scenario *s
 }
 
 /* How many datagrams of which size: count = 50, or lasts = "10s", by every = "20ms". */
-static void read_sends(lua_State *lua, int options, struct plan_action *action)
+static void read_sends(lua_State *lua, int options, const struct field *fields,
+                       struct plan_action *action)
 {
     static const char *const others[] = {"lasts", NULL};
     const char *word = plan_action_words[action->kind].name;
@@ -172,14 +178,13 @@ static void read_sends(lua_State *lua, int options, struct plan_action *action)
     struct words_walk walk = words_walk(lua, options);
     while (words_next(lua, &walk, options)) {
         const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
-        const struct field *field = field_find(plan_send_fields, name);
+        const struct field *field = field_find(fields, name);
         if (field != NULL)
             words_set_field(lua, -1, field, action, word);
         else if (strcmp(name, "lasts") == 0)
             lasts_ns = words_duration(lua, -1, "lasts");
         else
-            words_fail_field(lua, name, word, (const struct field *const[]){plan_send_fields, NULL},
-                             others);
+            words_fail_field(lua, name, word, (const struct field *const[]){fields, NULL}, others);
         counted = counted || strcmp(name, "count") == 0;
         lua_pop(lua, 2);
     }
@@ -189,8 +194,8 @@ static void read_sends(lua_State *lua, int options, struct plan_action *action)
         return;
     uint64_t count = lasts_ns / action->every_ns;
     if (count < 1 || count > PLAN_COUNT_MAX)
-        sandbox_fail(lua, "%s: that would be %llu datagrams, not 1 to %d", word,
-                     (unsigned long long)count, PLAN_COUNT_MAX);
+        sandbox_fail(lua, "%s: that would be %llu %s, not 1 to %d", word, (unsigned long long)count,
+                     fields == plan_send_fields ? "datagrams" : "times", PLAN_COUNT_MAX);
     action->count = (uint32_t)count;
 }
 
@@ -209,7 +214,50 @@ static void read_peer(lua_State *lua, const struct plan_scenario *scenario,
     }
     action->every_ns = PLAN_EVERY_DEFAULT_NS;
     action->size = PLAN_SIZE_DEFAULT;
-    read_sends(lua, 3, action);
+    read_sends(lua, 3, plan_send_fields, action);
+}
+
+static bool has_server(const struct plan_scenario *scenario)
+{
+    for (uint32_t i = 0; i < scenario->place_count; i++)
+        if (scenario->places[i].kind == PLAN_SERVER)
+            return true;
+    return false;
+}
+
+/* What follows the hostile host's name: a node or a victim, but for replay, and how often. */
+static void read_attack(lua_State *lua, const struct plan_scenario *scenario,
+                        struct plan_action *action)
+{
+    enum plan_action_kind kind = (enum plan_action_kind)action->kind;
+    const char *word = plan_action_words[kind].name;
+    const struct plan_place *host = &scenario->places[action->place];
+    if (kind != PLAN_REPLAY)
+        action->peer = words_place(lua, 2, scenario, plan_is_lie(kind) ? ANY_HOST : HOSTS, word);
+    if (plan_is_lie(kind) && !host->member)
+        sandbox_fail(lua, "%s: \"%s\" is no member; add member = true", word, host->name);
+    if (plan_is_lie(kind) && !has_server(scenario))
+        sandbox_fail(lua, "%s: there is no server above that \"%s\" could lie to", word,
+                     host->name);
+    if (plan_is_lie(kind) && action->peer == action->place)
+        sandbox_fail(lua, "%s: \"%s\" is on both ends", word, host->name);
+    action->every_ns = PLAN_EVERY_DEFAULT_NS;
+    read_sends(lua, kind == PLAN_REPLAY ? 2 : 3, plan_attack_fields, action);
+}
+
+/* How far a wall clock is off: "-1h". */
+static void read_clock(lua_State *lua, struct plan_action *action)
+{
+    char error[FIELD_ERROR_SIZE];
+    const char *text = words_text(lua, 2, "clock");
+    action->clock_slow = text[0] == '-';
+    if (!field_parse_duration(text + action->clock_slow, &action->clock_ns, error))
+        sandbox_fail(lua, "clock: %s, or of \"-1h\" where it is slow", error);
+    if (action->clock_ns % 1000000000 != 0 || action->clock_ns > PLAN_CLOCK_MAX_NS)
+        sandbox_fail(lua, "clock: \"%.60s\" is not whole seconds up to fifty years", text);
+    action->clock_slow = action->clock_slow && action->clock_ns != 0;
+    if (!lua_isnil(lua, 3))
+        sandbox_fail(lua, "clock takes a name and how far it is off, and nothing else");
 }
 
 /* The place right behind the internet that this one is, or is behind. */
@@ -258,7 +306,14 @@ static void read_rest(lua_State *lua, const struct plan_scenario *scenario,
     case PLAN_MEND:
         read_severed(lua, scenario, action);
         return;
+    case PLAN_CLOCK:
+        read_clock(lua, action);
+        return;
     default:
+        if (plan_is_attack((enum plan_action_kind)action->kind)) {
+            read_attack(lua, scenario, action);
+            return;
+        }
         if (!lua_isnil(lua, 2))
             sandbox_fail(lua, "%s takes a name and nothing else",
                          plan_action_words[action->kind].name);
@@ -276,6 +331,8 @@ static int word_action(lua_State *lua)
     unsigned kinds = (word->on_router ? ROUTERS : 0u) | (word->on_host ? HOSTS : 0u);
     if (action.kind == PLAN_CLASSIFY || plan_names_peer((enum plan_action_kind)action.kind))
         kinds = 1u << PLAN_CLIENT;
+    if (plan_is_attack((enum plan_action_kind)action.kind))
+        kinds = HOSTILE;
     lua_settop(lua, 3);
     action.place = words_place(lua, 1, scenario, kinds, word->name);
     action.line = (uint32_t)sandbox_line(lua);
