@@ -18,6 +18,7 @@ PREFIX   ?= /usr/local
 ON       ?= sim
 T        ?=
 FOR      ?= 5m
+LONG     ?=
 UPDATE   ?=
 V        ?=
 
@@ -35,6 +36,8 @@ FRAMES   := $(if $(SAN)$(COVERAGE),,-Wframe-larger-than=4096)
 folder_flags = $(if $(filter core/%,$<),$(if $(filter %_test.c,$<),,$(FRAMES)),-D_GNU_SOURCE) $(if $(filter scenarios/% fuzz/%,$<),$(LUA_FLAGS))
 LUA_FLAGS = $(shell pkg-config --cflags lua5.4)
 LDLIBS = $(shell pkg-config --libs libsodium libcrypto lua5.4 libpcap)
+# What only the programs of daemon/ need; libev has no pkg-config file.
+DAEMON_LIBS = -Wl,--as-needed -lev $(shell pkg-config --libs inih jansson libseccomp)
 
 # ---- Sources -----------------------------------------------------------------------------------------------------
 
@@ -47,7 +50,7 @@ HOST     := $(call sources,host/*.c)
 SIM      := $(call sources,sim/*.c)
 RUNNER   := $(call sources,scenarios/runner/*.c)
 # Each of these is a program; the rest of daemon/ is what they share.
-DAEMONS  := $(wildcard daemon/stun_probe.c)
+DAEMONS  := $(wildcard daemon/stun_probe.c daemon/warrend.c daemon/warren.c)
 DAEMON   := $(filter-out $(DAEMONS),$(call sources,daemon/*.c))
 BENCHES  := $(call sources,bench/*.c)
 # What every fuzz harness shares; each other file in fuzz/ is one harness.
@@ -60,14 +63,16 @@ OBJECTS  := $(call objects,$(wildcard core/*.c core/*/*.c crypto/*.c host/*.c si
 # ---- Products ----------------------------------------------------------------------------------------------------
 
 ARCHIVES := $(addprefix $(BUILD)/lib,$(addsuffix .a,scenarios daemon sim host crypto core))
+# The daemon uses jansson, whose names are also names of the runner's own writer of JSON; so of the runner it has one part.
+DAEMON_PARTS := $(filter-out %/libscenarios.a,$(ARCHIVES)) $(BUILD)/obj/scenarios/runner/word.o
 TEST_BINARIES  := $(patsubst %.c,$(BUILD)/test/%,$(TESTS))
 FUZZ_BINARIES  := $(patsubst %.c,$(BUILD)/%,$(FUZZERS))
 BENCH_BINARIES := $(patsubst %.c,$(BUILD)/%,$(BENCHES))
 PROGRAMS := $(if $(wildcard scenarios/runner/main.c),$(BUILD)/warren-lab)
-PROGRAMS += $(if $(DAEMONS),$(BUILD)/stun-probe)
+PROGRAMS += $(patsubst daemon/%.c,$(BUILD)/%,$(subst _,-,$(DAEMONS)))
 
-.PHONY: all test scenarios determinism fuzz prove coverage lint purity bench install clean help FORCE
-.PHONY: deps-build deps-test deps-checks test-binaries
+.PHONY: all test scenarios determinism fuzz prove coverage lint purity interop bench install clean help FORCE
+.PHONY: deps-build deps-test deps-interop deps-checks test-binaries
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -80,8 +85,9 @@ all: $(ARCHIVES) $(PROGRAMS)                      ## the archives and programs, 
 # Targets for people set the machine up first; it costs one dpkg-query when nothing is missing.
 SETUP := $(if $(filter scenarios bench,$(MAKECMDGOALS)),deps-build)
 SETUP := $(if $(filter test coverage determinism purity,$(MAKECMDGOALS)),deps-test,$(SETUP))
+SETUP := $(if $(filter interop,$(MAKECMDGOALS)),deps-interop,$(SETUP))
 SETUP := $(if $(filter fuzz prove lint coverage,$(MAKECMDGOALS)),deps-checks,$(SETUP))
-deps-build deps-test deps-checks: deps-%:
+deps-build deps-test deps-interop deps-checks: deps-%:
 	@ci/deps $*
 
 # Objects depend on the flags, and archives on the list of sources, so neither goes stale silently.
@@ -108,17 +114,21 @@ $(ARCHIVES): $(BUILD)/sources | $(SETUP)
 define link
 $(say) LD $@
 @mkdir -p $(@D)
-$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(1) $(LDLIBS)
+$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(1) $(LDLIBS)
 endef
 
 $(BUILD)/warren-lab: $(BUILD)/obj/scenarios/runner/main.o $(ARCHIVES)
 	$(call link)
 $(BUILD)/stun-probe: $(BUILD)/obj/daemon/stun_probe.o $(ARCHIVES)
 	$(call link)
-$(TEST_BINARIES): $(BUILD)/test/%: $(BUILD)/obj/%.o $(ARCHIVES)
+$(BUILD)/warrend $(BUILD)/warren: $(BUILD)/%: $(BUILD)/obj/daemon/%.o $(DAEMON_PARTS)
+	$(call link,$(DAEMON_LIBS))
+$(filter $(BUILD)/test/daemon/%,$(TEST_BINARIES)): $(BUILD)/test/%: $(BUILD)/obj/%.o $(DAEMON_PARTS)
+	$(call link,-lcmocka $(DAEMON_LIBS))
+$(filter-out $(BUILD)/test/daemon/%,$(TEST_BINARIES)): $(BUILD)/test/%: $(BUILD)/obj/%.o $(ARCHIVES)
 	$(call link,-lcmocka)
 $(FUZZ_BINARIES): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(FUZZKIT)) $(ARCHIVES)
-	$(call link)
+	$(call link,$(if $(filter $(BUILD)/fuzz/config,$@),$(DAEMON_LIBS)))
 $(BENCH_BINARIES): $(BUILD)/%: $(BUILD)/obj/%.o $(ARCHIVES)
 	$(call link)
 
@@ -150,11 +160,22 @@ lint: deps-checks                                 ## format, clang-tidy, cppchec
 purity: deps-test                                 ## core/ calls nothing outside, and includes point one way
 	@ci/purity
 
+interop: deps-interop $(PROGRAMS)                 ## daemons in namespaces, behind NATs and against WireGuard; LONG=1: a rekey
+	@BUILD=$(BUILD) LONG='$(LONG)' ci/run-tests ci/interop ci/interop-tunnel ci/interop-wireguard
+
 bench: deps-build $(if $(T),$(BUILD)/bench/$(T),$(BENCH_BINARIES)) ## every benchmark, or T=sim
 	@set -e; for b in $(filter $(BUILD)/bench/%,$^); do echo "# $$b"; $$b; done
 
-install: $(PROGRAMS)                              ## warren-lab into $(DESTDIR)$(PREFIX)/bin
-	install -D -m 755 $(BUILD)/warren-lab $(DESTDIR)$(PREFIX)/bin/warren-lab
+# Packagers set DESTDIR, and PREFIX=/usr.
+install: $(PROGRAMS)                              ## programs, manuals, systemd unit into $(DESTDIR)$(PREFIX)
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(filter-out %/warrend,$(PROGRAMS))
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(BUILD)/warrend
+	set -e; for page in $(wildcard docs/man/*.[158]); do \
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page; done
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/warrend.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/warrend.service
+	set -e; for file in $(wildcard packaging/warren.bash-completion); do \
+	install -D -m 644 $$file $(DESTDIR)$(PREFIX)/share/bash-completion/completions/warren; done
 
 clean:                                            ## removes build/
 	rm -rf $(BUILD)

@@ -5,6 +5,7 @@
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,8 +18,11 @@
 
 #define SECOND_NS UINT64_C(1000000000)
 
-/* Datagrams read from one socket before the next has its turn. */
-enum { BATCH_MAX = 64 };
+enum {
+    ERRORS_MAX = 64,       /* ICMP errors read from one socket before the next has its turn */
+    BUFFER_SIZE = 4 << 20, /* of each socket and direction, in bytes */
+    SINGLY = 1024,         /* trains, after one was refused because of where it went */
+};
 
 union socket_address {
     struct sockaddr any;
@@ -27,9 +31,8 @@ union socket_address {
 };
 
 /* Room for all control messages that one datagram may bear, aligned as they must be. */
-union control {
-    struct cmsghdr align;
-    uint8_t bytes[512];
+struct control {
+    _Alignas(size_t) uint8_t bytes[256];
 };
 
 uint64_t udp_now_ns(void)
@@ -95,16 +98,28 @@ static bool set_options(int fd, uint8_t family)
            set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
 }
 
+/* What is good to have: room for bursts, which only root may take in full, and trains. */
+static void set_preferences(int fd)
+{
+    if (!set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_SIZE))
+        set_option(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_SIZE);
+    if (!set_option(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_SIZE))
+        set_option(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_SIZE);
+    set_option(fd, SOL_UDP, UDP_GRO, 1);
+}
+
 /*
  * Opens and binds; the endpoint's port is then known. NULL, with errno, when that cannot be done.
  */
 static struct udp_endpoint *endpoint_open(struct udp *udp, uint32_t number, struct addr bound)
 {
-    struct udp_endpoint *endpoint = udp->endpoints;
-    while (endpoint < udp->endpoints + UDP_ENDPOINTS_MAX && endpoint->fd >= 0)
-        endpoint++;
-    check(endpoint < udp->endpoints + UDP_ENDPOINTS_MAX);
-
+    uint32_t slot = 0;
+    while (slot < UDP_ENDPOINTS_MAX && udp->endpoints[slot].fd >= 0)
+        slot++;
+    if (slot == UDP_ENDPOINTS_MAX) {
+        errno = EMFILE;
+        return NULL;
+    }
     int family = bound.family == ADDR_V4 ? AF_INET : AF_INET6;
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -118,12 +133,21 @@ static struct udp_endpoint *endpoint_open(struct udp *udp, uint32_t number, stru
         errno = error;
         return NULL;
     }
+    set_preferences(fd);
+    struct udp_endpoint *endpoint = &udp->endpoints[slot];
     *endpoint = (struct udp_endpoint){.fd = fd, .socket = number, .bound = addr_of(&address)};
+    if (udp->endpoints_end <= slot)
+        udp->endpoints_end = slot + 1;
+    if (udp->changed != NULL)
+        udp->changed(udp->changed_host, endpoint, true);
     return endpoint;
 }
 
-static void endpoint_close(struct udp_endpoint *endpoint)
+static void endpoint_close(struct udp *udp, struct udp_endpoint *endpoint)
 {
+    check(endpoint->fd >= 0 && udp->sending != endpoint);
+    if (udp->changed != NULL)
+        udp->changed(udp->changed_host, endpoint, false);
     close(endpoint->fd);
     endpoint->fd = -1;
 }
@@ -132,17 +156,24 @@ void udp_init(struct udp *udp, struct drive *drive)
 {
     check(drive != NULL);
     udp->drive = drive;
+    udp->changed = NULL;
+    udp->changed_host = NULL;
+    udp->counts = (struct udp_counts){0};
     udp->pending_first = 0;
     udp->pending_count = 0;
+    udp->endpoints_end = 0;
+    udp->sending = NULL;
+    udp->sending_count = 0;
     for (unsigned i = 0; i < UDP_ENDPOINTS_MAX; i++)
         udp->endpoints[i] = (struct udp_endpoint){.fd = -1};
 }
 
 void udp_close(struct udp *udp)
 {
+    udp_flush(udp);
     for (unsigned i = 0; i < UDP_ENDPOINTS_MAX; i++) {
         if (udp->endpoints[i].fd >= 0)
-            endpoint_close(&udp->endpoints[i]);
+            endpoint_close(udp, &udp->endpoints[i]);
     }
 }
 
@@ -162,7 +193,7 @@ static bool is_everywhere(const struct addr *bound)
 static struct udp_endpoint *endpoint_for(struct udp *udp, uint32_t number,
                                          const struct addr *source, uint8_t family)
 {
-    for (unsigned i = 0; i < UDP_ENDPOINTS_MAX; i++) {
+    for (uint32_t i = 0; i < udp->endpoints_end; i++) {
         struct udp_endpoint *endpoint = &udp->endpoints[i];
         if (endpoint->fd >= 0 && endpoint->socket == number && endpoint->bound.family == family &&
             (source->family == ADDR_NONE || is_everywhere(&endpoint->bound) ||
@@ -222,7 +253,7 @@ static void pending_forget(struct udp *udp, uint32_t number)
 
 static void put_control(struct msghdr *message, int level, int type, const void *data, size_t size)
 {
-    union control *control = message->msg_control;
+    struct control *control = message->msg_control;
     struct cmsghdr *header = (struct cmsghdr *)(void *)(control->bytes + message->msg_controllen);
     check(message->msg_controllen + CMSG_SPACE(size) <= sizeof *control);
     header->cmsg_level = level;
@@ -268,55 +299,193 @@ static void set_dont_fragment(struct udp_endpoint *endpoint, bool dont_fragment)
                    dont_fragment ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
 }
 
-/* Sends one datagram; 0 or the error. */
-static int send_one(struct udp_endpoint *endpoint, const struct node_out_send *send,
-                    const uint8_t *bytes, size_t size)
+/* As many datagrams as a node_out_send has. */
+static uint32_t datagrams_of(const struct node_out_send *send)
 {
+    return send->segment == 0 ? 1 : (send->size + send->segment - 1) / send->segment;
+}
+
+static bool is_train(const struct node_out_send *send)
+{
+    return send->segment > 0 && send->segment < send->size;
+}
+
+static void note_sent(struct udp *udp, const struct node_out_send *send)
+{
+    udp->counts.sent += datagrams_of(send);
+    udp->counts.sent_bytes += send->size;
+}
+
+/*
+ * When too many are refused at once, the rest is as lost on the way; room is kept for the answers
+ * to NODE_OUT_OPEN.
+ */
+static void note_unsent(struct udp *udp, const struct node_out_send *send, int error)
+{
+    enum node_error reason = error_of(error);
+    uint64_t *counts[] = {
+        [NODE_ERROR_REFUSED] = &udp->counts.refused,
+        [NODE_ERROR_ADDRESS] = &udp->counts.no_address,
+        [NODE_ERROR_UNREACHABLE] = &udp->counts.unreachable,
+        [NODE_ERROR_TOO_BIG] = &udp->counts.too_big,
+        [NODE_ERROR_NO_RESOURCES] = &udp->counts.full,
+    };
+    *counts[reason] += datagrams_of(send);
+    if (udp->pending_count < UDP_PENDING_MAX - UDP_ENDPOINTS_MAX)
+        pending_put(udp, &(struct node_in){.kind = NODE_IN_UNSENT,
+                                           .unsent = {.socket = send->socket,
+                                                      .remote = send->remote,
+                                                      .error = (uint8_t)reason}});
+}
+
+/* What the system is given of one message: stays in place while it is sent. */
+struct outgoing {
     union socket_address to;
-    union control control;
-    memset(&control, 0, sizeof control);
-    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    struct control control;
+    struct iovec part;
+};
+
+static struct msghdr message_of(struct outgoing *outgoing, const struct udp_endpoint *endpoint,
+                                const struct node_out_send *send)
+{
+    memset(&outgoing->control, 0, sizeof outgoing->control);
+    outgoing->part =
+        (struct iovec){.iov_base = (void *)(uintptr_t)send->bytes, .iov_len = send->size};
     struct msghdr message = {
-        .msg_name = &to,
-        .msg_namelen = socket_address_of(&send->remote, &to),
-        .msg_iov = &part,
+        .msg_name = &outgoing->to,
+        .msg_namelen = socket_address_of(&send->remote, &outgoing->to),
+        .msg_iov = &outgoing->part,
         .msg_iovlen = 1,
-        .msg_control = &control,
+        .msg_control = &outgoing->control,
     };
     put_headers(&message, endpoint, send);
+    if (is_train(send)) {
+        uint16_t segment = (uint16_t)send->segment;
+        put_control(&message, SOL_UDP, UDP_SEGMENT, &segment, sizeof segment);
+    }
     if (message.msg_controllen == 0)
         message.msg_control = NULL;
-    set_dont_fragment(endpoint, send->dont_fragment);
-    /*
-     * The first failure may be an ICMP error about an earlier datagram: the system did not try to
-     * send this one.
-     */
-    for (int tries = 0; tries < 2; tries++) {
-        if (sendmsg(endpoint->fd, &message, 0) >= 0)
-            return 0;
+    return message;
+}
+
+/* Sends a train that the system has refused as one. */
+static void send_singly(struct udp *udp, const struct udp_endpoint *endpoint,
+                        const struct node_out_send *train)
+{
+    udp->counts.split++;
+    struct node_out_send one = *train;
+    one.segment = 0;
+    for (uint32_t at = 0; at < train->size; at += train->segment) {
+        struct outgoing outgoing;
+        one.bytes = train->bytes + at;
+        one.size = train->size - at < train->segment ? train->size - at : train->segment;
+        struct msghdr message = message_of(&outgoing, endpoint, &one);
+        udp->counts.sends++;
+        if (sendmsg(endpoint->fd, &message, 0) >= 0) {
+            note_sent(udp, &one);
+        } else {
+            /* The rest would fare no better. */
+            one.size = train->size - at;
+            one.segment = train->segment;
+            note_unsent(udp, &one, errno);
+            return;
+        }
     }
-    return errno;
+}
+
+/*
+ * The system could not send this. It refuses a train that goes to an interface which cannot sum
+ * (EIO), whose datagrams are larger than the path takes, or that is of a kind that it does not
+ * know.
+ */
+static void send_failed(struct udp *udp, struct udp_endpoint *endpoint,
+                        const struct node_out_send *send, int error)
+{
+    bool never = error == EIO || error == EOPNOTSUPP;
+    if (!is_train(send) || (!never && error != EINVAL && error != EMSGSIZE)) {
+        note_unsent(udp, send, error);
+        return;
+    }
+    if (never)
+        endpoint->singly = SINGLY;
+    send_singly(udp, endpoint, send);
+}
+
+void udp_flush(struct udp *udp)
+{
+    struct udp_endpoint *endpoint = udp->sending;
+    if (endpoint == NULL)
+        return;
+    struct outgoing outgoing[UDP_SEND_MAX];
+    struct mmsghdr messages[UDP_SEND_MAX];
+    unsigned count = udp->sending_count, done = 0;
+    check(endpoint->fd >= 0 && count > 0 && count <= UDP_SEND_MAX);
+    udp->sending = NULL;
+    udp->sending_count = 0;
+    for (unsigned i = 0; i < count; i++)
+        messages[i].msg_hdr = message_of(&outgoing[i], endpoint, &udp->sends[i]);
+    bool tried = false;
+    while (done < count) {
+        udp->counts.sends++;
+        int sent = sendmmsg(endpoint->fd, messages + done, count - done, 0);
+        for (int i = 0; i < sent; i++)
+            note_sent(udp, &udp->sends[done++]);
+        if (sent > 0) {
+            tried = false;
+        } else if (!tried) {
+            /*
+             * The first failure may be an ICMP error about an earlier datagram: the system did not
+             * try to send this one.
+             */
+            tried = true;
+            endpoint->erred = true;
+        } else {
+            send_failed(udp, endpoint, &udp->sends[done], errno);
+            tried = false;
+            done++;
+        }
+    }
+}
+
+/* It is sent with others of the same endpoint, once the node is drained. */
+static void queue_send(struct udp *udp, struct udp_endpoint *endpoint,
+                       const struct node_out_send *send)
+{
+    if (udp->sending != endpoint || endpoint->dont_fragment != send->dont_fragment ||
+        udp->sending_count == UDP_SEND_MAX)
+        udp_flush(udp);
+    set_dont_fragment(endpoint, send->dont_fragment);
+    udp->sending = endpoint;
+    udp->sends[udp->sending_count] = *send;
+    udp->sending_count++;
 }
 
 static void output_send(struct udp *udp, const struct node_out_send *send)
 {
     struct udp_endpoint *endpoint =
         endpoint_for(udp, send->socket, &send->source, send->remote.family);
-    uint32_t segment = send->segment > 0 ? send->segment : send->size;
-    int error = endpoint == NULL ? EADDRNOTAVAIL : 0;
-    for (uint32_t at = 0; error == 0 && at < send->size; at += segment) {
-        size_t size = send->size - at < segment ? send->size - at : segment;
-        error = send_one(endpoint, send, send->bytes + at, size);
+    if (endpoint == NULL) {
+        note_unsent(udp, send, EADDRNOTAVAIL);
+        return;
     }
-    /*
-     * When too many are refused at once, the rest is as lost on the way; room is kept for the
-     * answers to NODE_OUT_OPEN.
-     */
-    if (error != 0 && udp->pending_count < UDP_PENDING_MAX - UDP_ENDPOINTS_MAX)
-        pending_put(udp, &(struct node_in){.kind = NODE_IN_UNSENT,
-                                           .unsent = {.socket = send->socket,
-                                                      .remote = send->remote,
-                                                      .error = (uint8_t)error_of(error)}});
+    if (!is_train(send)) {
+        queue_send(udp, endpoint, send);
+        return;
+    }
+    uint32_t together = UDP_TRAIN_MAX / send->segment;
+    if (together > UDP_TRAIN_SEGMENTS)
+        together = UDP_TRAIN_SEGMENTS;
+    if (together == 0 || endpoint->singly > 0)
+        together = 1;
+    if (endpoint->singly > 0)
+        endpoint->singly--;
+    uint32_t most = together * send->segment;
+    for (uint32_t at = 0; at < send->size; at += most) {
+        struct node_out_send part = *send;
+        part.bytes = send->bytes + at;
+        part.size = send->size - at < most ? send->size - at : most;
+        queue_send(udp, endpoint, &part);
+    }
 }
 
 static void output_open(struct udp *udp, const struct node_out_open *open)
@@ -342,10 +511,11 @@ void udp_output(struct udp *udp, const struct node_out *out)
         break;
     default:
         check(out->kind == NODE_OUT_CLOSE);
+        udp_flush(udp);
         pending_forget(udp, out->close);
-        for (unsigned i = 0; i < UDP_ENDPOINTS_MAX; i++) {
+        for (uint32_t i = 0; i < udp->endpoints_end; i++) {
             if (udp->endpoints[i].fd >= 0 && udp->endpoints[i].socket == out->close)
-                endpoint_close(&udp->endpoints[i]);
+                endpoint_close(udp, &udp->endpoints[i]);
         }
         break;
     }
@@ -355,7 +525,6 @@ void udp_output(struct udp *udp, const struct node_out *out)
 
 void udp_feed(struct udp *udp, const struct node_in *in)
 {
-    check(udp->pending_count == 0);
     pending_put(udp, in);
     while (udp->pending_count > 0) {
         struct node_in next = udp->pending[udp->pending_first];
@@ -363,6 +532,7 @@ void udp_feed(struct udp *udp, const struct node_in *in)
         udp->pending_count--;
         next.now_ns = udp_now_ns();
         drive_input(udp->drive, &next);
+        udp_flush(udp);
     }
 }
 
@@ -383,34 +553,6 @@ static struct addr local_address(struct msghdr *message, const struct udp_endpoi
         }
     }
     return endpoint->bound;
-}
-
-/* Reads one datagram, or takes an error off the socket; false when there is neither. */
-static bool take_datagram(struct udp *udp, const struct udp_endpoint *endpoint)
-{
-    union socket_address from;
-    union control control;
-    struct iovec part = {.iov_base = udp->datagram, .iov_len = sizeof udp->datagram};
-    struct msghdr message = {
-        .msg_name = &from,
-        .msg_namelen = sizeof from,
-        .msg_iov = &part,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = sizeof control,
-    };
-    ssize_t size = recvmsg(endpoint->fd, &message, 0);
-    if (size < 0)
-        return errno != EAGAIN;
-    struct node_in_datagram datagram = {
-        .socket = endpoint->socket,
-        .local = local_address(&message, endpoint),
-        .remote = addr_of(&from),
-        .bytes = udp->datagram,
-        .size = (uint32_t)size,
-    };
-    udp_feed(udp, &(struct node_in){.kind = NODE_IN_DATAGRAM, .datagram = datagram});
-    return true;
 }
 
 /* The class of an ICMPv4 error; 0 when it is of none. */
@@ -494,13 +636,10 @@ static struct node_in_icmp icmp_of(struct msghdr *message)
 static bool take_error(struct udp *udp, const struct udp_endpoint *endpoint)
 {
     union socket_address to;
-    union control control;
-    struct iovec part = {.iov_base = udp->datagram, .iov_len = sizeof udp->datagram};
+    struct control control;
     struct msghdr message = {
         .msg_name = &to, /* where the quoted datagram was going */
         .msg_namelen = sizeof to,
-        .msg_iov = &part,
-        .msg_iovlen = 1,
         .msg_control = &control,
         .msg_controllen = sizeof control,
     };
@@ -509,11 +648,91 @@ static bool take_error(struct udp *udp, const struct udp_endpoint *endpoint)
     struct node_in_icmp icmp = icmp_of(&message);
     if (icmp.error == 0)
         return true;
+    udp->counts.icmp++;
     icmp.socket = endpoint->socket;
     icmp.local = local_address(&message, endpoint);
     icmp.remote = addr_of(&to);
     udp_feed(udp, &(struct node_in){.kind = NODE_IN_ICMP, .icmp = icmp});
     return true;
+}
+
+static void take_errors(struct udp *udp, struct udp_endpoint *endpoint)
+{
+    endpoint->erred = false;
+    bool more = true;
+    for (int n = 0; n < ERRORS_MAX && more && endpoint->fd >= 0; n++)
+        more = take_error(udp, endpoint);
+}
+
+/* The size of each datagram of a train but the last; 0 when it is one datagram. */
+static uint32_t segment_of(struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+            int segment;
+            memcpy(&segment, CMSG_DATA(c), sizeof segment);
+            return segment > 0 ? (uint32_t)segment : 0;
+        }
+    }
+    return 0;
+}
+
+static void take_datagram(struct udp *udp, const struct udp_endpoint *endpoint,
+                          struct mmsghdr *message)
+{
+    if ((message->msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        udp->counts.truncated++;
+        return;
+    }
+    struct node_in in = {
+        .kind = NODE_IN_DATAGRAM,
+        .datagram = {.socket = endpoint->socket,
+                     .local = local_address(&message->msg_hdr, endpoint),
+                     .remote = addr_of(message->msg_hdr.msg_name),
+                     .bytes = message->msg_hdr.msg_iov->iov_base,
+                     .size = message->msg_len,
+                     .segment = segment_of(&message->msg_hdr)},
+    };
+    if (in.datagram.segment >= in.datagram.size)
+        in.datagram.segment = 0;
+    uint32_t segment = in.datagram.segment;
+    udp->counts.received += segment == 0 ? 1 : (in.datagram.size + segment - 1) / segment;
+    udp->counts.received_bytes += in.datagram.size;
+    udp_feed(udp, &in);
+}
+
+void udp_read(struct udp *udp, struct udp_endpoint *endpoint)
+{
+    union socket_address from[UDP_RECEIVE_MAX];
+    struct control controls[UDP_RECEIVE_MAX];
+    struct iovec parts[UDP_RECEIVE_MAX];
+    struct mmsghdr messages[UDP_RECEIVE_MAX];
+    check(endpoint->fd >= 0);
+    uint32_t number = endpoint->socket;
+    if (endpoint->erred)
+        take_errors(udp, endpoint);
+    if (endpoint->fd < 0)
+        return;
+    for (unsigned i = 0; i < UDP_RECEIVE_MAX; i++) {
+        parts[i] = (struct iovec){.iov_base = udp->datagrams[i], .iov_len = UDP_DATAGRAM_MAX};
+        messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &from[i],
+            .msg_namelen = sizeof from[i],
+            .msg_iov = &parts[i],
+            .msg_iovlen = 1,
+            .msg_control = &controls[i],
+            .msg_controllen = sizeof controls[i],
+        };
+    }
+    int count = recvmmsg(endpoint->fd, messages, UDP_RECEIVE_MAX, MSG_DONTWAIT, NULL);
+    if (count < 0) {
+        take_errors(udp, endpoint);
+        return;
+    }
+    udp->counts.receives++;
+    /* The node may close a socket at any input; then it hears no more of it. */
+    for (int i = 0; i < count && endpoint->fd >= 0 && endpoint->socket == number; i++)
+        take_datagram(udp, endpoint, &messages[i]);
 }
 
 bool udp_wait(struct udp *udp, uint64_t wait_ns, const sigset_t *blocked)
@@ -528,13 +747,11 @@ bool udp_wait(struct udp *udp, uint64_t wait_ns, const sigset_t *blocked)
         return errno == EINTR;
     for (unsigned i = 0; ready > 0 && i < UDP_ENDPOINTS_MAX; i++) {
         /* The node may close a socket at any input, so that is looked at each time. */
-        const struct udp_endpoint *endpoint = &udp->endpoints[i];
-        bool more = (polled[i].revents & POLLERR) != 0;
-        for (int n = 0; n < BATCH_MAX && more && endpoint->fd >= 0; n++)
-            more = take_error(udp, endpoint);
-        more = polled[i].revents != 0;
-        for (int n = 0; n < BATCH_MAX && more && endpoint->fd >= 0; n++)
-            more = take_datagram(udp, endpoint);
+        struct udp_endpoint *endpoint = &udp->endpoints[i];
+        if (polled[i].revents == 0 || endpoint->fd != polled[i].fd)
+            continue;
+        endpoint->erred = endpoint->erred || (polled[i].revents & POLLERR) != 0;
+        udp_read(udp, endpoint);
     }
     return true;
 }

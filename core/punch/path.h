@@ -164,6 +164,7 @@ struct paths {
     struct map by_remote;   /* struct addr -> slot; only addresses that were heard */
     struct map by_channel;  /* server index and channel, 8 bytes -> slot */
     struct budget shy;      /* datagrams to addresses that no server vouches for */
+    uint64_t introduced;    /* how often a peer has shown who it is */
     uint64_t counter;       /* of the next probe, whatever its path: never twice under one key */
 };
 

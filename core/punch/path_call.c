@@ -278,7 +278,8 @@ static bool introduce(const struct path_tools *t, const struct frame_span *intro
 }
 
 /* The path's peer is this member. False for a bad tunnel key. */
-static bool believe(const struct path_tools *t, struct path *path, const struct member *member)
+static bool believe(struct paths *paths, const struct path_tools *t, struct path *path,
+                    const struct member *member)
 {
     bool rekey = !path->known ||
                  memcmp(path->peer.tunnel_key, member->tunnel_key, IDENTITY_TUNNEL_KEY_SIZE) != 0;
@@ -287,6 +288,7 @@ static bool believe(const struct path_tools *t, struct path *path, const struct 
         return false;
     path->peer = *member;
     path->known = true;
+    paths->introduced++;
     return true;
 }
 
@@ -317,7 +319,7 @@ static struct path *offered(struct paths *paths, const struct path_tools *t,
                                        : path_of(paths, member.identity, false);
     if (path == NULL || (called != NULL && path != called))
         return NULL;
-    if (believe(t, path, &member))
+    if (believe(paths, t, path, &member))
         return path;
     if (!path->wanted && !path->known)
         path_forget(paths, t, path);
@@ -501,6 +503,7 @@ bool path_open(struct paths *paths, const struct path_tools *t, struct path *pat
         return false;
     /* One opening is enough: the same bytes once more would be a replay. */
     set_calling_index(paths, path, 0);
-    return believe(t, path, &member) && set_call(paths, t, path, path->calling_nonce,
-                                                 frame->body.bytes + IDENTITY_TUNNEL_KEY_SIZE);
+    return believe(paths, t, path, &member) &&
+           set_call(paths, t, path, path->calling_nonce,
+                    frame->body.bytes + IDENTITY_TUNNEL_KEY_SIZE);
 }

@@ -437,17 +437,20 @@ static void look_at(struct tunnel *tunnel, const struct tunnel_tools *t, struct 
 
 void tunnel_look(struct tunnel *tunnel, const struct tunnel_tools *t)
 {
-    if (tunnel->anxious == 0)
+    bool introduced = tunnel->introduced != t->paths->introduced;
+    if (tunnel->anxious == 0 && !introduced)
         return;
     uint32_t anxious = 0;
+    tunnel->introduced = t->paths->introduced;
     for (uint32_t i = 0; i < tunnel->peers.high_water; i++) {
         struct tunnel_peer *peer = tunnel_peer_at(tunnel, i);
-        if (peer == NULL || tunnel_is_stock(peer) ||
-            (peer->handshake_index == 0 && peer->queue_count == 0))
+        if (peer == NULL || tunnel_is_stock(peer))
+            continue;
+        if (introduced)
+            tunnel_peer_learn(tunnel, t, peer);
+        if (peer->handshake_index == 0 && peer->queue_count == 0)
             continue;
         anxious++;
-        if (!peer->keyed)
-            tunnel_peer_learn(tunnel, t, peer);
         if (peer->keyed)
             look_at(tunnel, t, peer);
     }

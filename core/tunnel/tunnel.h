@@ -131,8 +131,8 @@ struct tunnel {
     struct map by_key;
     struct map by_index; /* of sessions and handshakes -> slot */
     struct routes routes;
-    uint32_t
-        anxious; /* peers with a handshake under way, or without a key for what waits: at least */
+    uint64_t introduced; /* of paths, when peers were looked at last */
+    uint32_t anxious;    /* peers of the mesh that begin a handshake, or wait for one: at least */
     /* Load, as core/frame/seal.h has it for HELLOs. */
     uint8_t cookie_secret[2][NOISE_KEY_SIZE]; /* this period's and the last one's */
     uint64_t cookie_ns;

@@ -1,0 +1,217 @@
+/* A TUN device of Linux. */
+#include "daemon/tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/if_tun.h>
+
+#include "core/base/check.h"
+
+/* Newer than the headers of Debian 12. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+/* Read and refused one after the other, before the caller looks elsewhere. */
+enum { REFUSED_MAX = 64 };
+
+_Static_assert(TUN_NAME_SIZE == IFNAMSIZ, "a name that we keep is one that the kernel takes");
+
+static bool is_gone(int error)
+{
+    return error == EBADFD || error == ENODEV || error == EBADF;
+}
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+static bool write_parts(struct tun *tun, const struct iovec *parts, unsigned count)
+{
+    tun->counts.writes++;
+    if (writev(tun->fd, parts, (int)count) >= 0)
+        return true;
+    tun->error = errno;
+    /* EIO is no reason here: so says an interface that is down, and it may be up again. */
+    tun->dead = tun->dead || is_gone(errno);
+    return false;
+}
+
+/* What stands for `packets` packets, of which each has its own headers in memory. */
+static void write_singly(struct tun *tun, const struct iovec *parts, unsigned packets)
+{
+    static const struct offload_header single;
+    size_t headers = parts[1].iov_len;
+    tun->counts.unmerged++;
+    for (unsigned i = 0; i < packets; i++) {
+        const struct iovec one[2] = {
+            {.iov_base = (void *)(uintptr_t)&single, .iov_len = sizeof single},
+            {.iov_base = (uint8_t *)parts[2 + i].iov_base - headers,
+             .iov_len = headers + parts[2 + i].iov_len},
+        };
+        if (write_parts(tun, one, 2)) {
+            tun->counts.sent++;
+            tun->counts.sent_bytes += one[1].iov_len;
+        } else {
+            tun->counts.unwritten++;
+        }
+    }
+}
+
+/* The gatherer has a packet or super-packet. */
+static void emit(void *context, const struct iovec *parts, unsigned count, unsigned packets,
+                 uint32_t size)
+{
+    struct tun *tun = context;
+    check(count >= 2 && packets >= 1);
+    if (tun->dead) {
+        tun->counts.unwritten += packets;
+    } else if (write_parts(tun, parts, count)) {
+        tun->counts.sent += packets;
+        tun->counts.sent_bytes += size;
+    } else if (packets > 1 && errno == EINVAL) {
+        write_singly(tun, parts, packets);
+    } else {
+        tun->counts.unwritten += packets;
+    }
+}
+
+enum tun_status tun_write(struct tun *tun, const struct node_out_packet *packet)
+{
+    check(tun->fd >= 0);
+    uint32_t segment = packet->segment > 0 ? packet->segment : packet->size;
+    for (uint32_t at = 0; at < packet->size; at += segment) {
+        uint32_t size = packet->size - at < segment ? packet->size - at : segment;
+        offload_gather_add(&tun->gather, packet->bytes + at, size);
+    }
+    offload_gather_end(&tun->gather);
+    return tun->dead ? TUN_DEAD : TUN_OK;
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+/* The next train of the super-packet that is being split; false when there is no more of it. */
+static bool next_train(struct tun *tun, struct node_in_packet *packet)
+{
+    uint32_t segment;
+    uint32_t before = tun->split.index;
+    uint32_t size = offload_split_next(&tun->split, tun->train, sizeof tun->train, &segment);
+    tun->splitting = tun->split.next < tun->split.size;
+    check(size > 0 || !tun->splitting);
+    tun->counts.received += tun->split.index - before;
+    tun->counts.received_bytes += size;
+    *packet = (struct node_in_packet){.bytes = tun->train, .size = size, .segment = segment};
+    return size > 0;
+}
+
+/* What was read; false when it is refused. */
+static bool take(struct tun *tun, const struct offload_header *header, uint32_t size,
+                 struct node_in_packet *packet)
+{
+    if (header->kind != OFFLOAD_SINGLE) {
+        if (!offload_split_begin(&tun->split, header, tun->packet, size)) {
+            tun->counts.refused++;
+            return false;
+        }
+        uint32_t payload = size - tun->split.headers;
+        if (payload > tun->split.segment)
+            payload = tun->split.segment;
+        if (tun->split.headers + payload <= NODE_PACKET_MAX)
+            return next_train(tun, packet);
+    } else if (size <= NODE_PACKET_MAX) {
+        if (size == 0 || !offload_complete(header, tun->packet, size)) {
+            tun->counts.refused++;
+            return false;
+        }
+        tun->counts.received++;
+        tun->counts.received_bytes += size;
+        *packet = (struct node_in_packet){.bytes = tun->packet, .size = size};
+        return true;
+    }
+    tun->counts.too_big++;
+    return false;
+}
+
+enum tun_status tun_read(struct tun *tun, struct node_in_packet *packet)
+{
+    check(tun->fd >= 0);
+    if (tun->splitting && next_train(tun, packet))
+        return TUN_OK;
+    for (unsigned i = 0; i < REFUSED_MAX && !tun->dead; i++) {
+        struct offload_header header = {0};
+        const struct iovec parts[2] = {
+            {.iov_base = &header, .iov_len = sizeof header},
+            {.iov_base = tun->packet, .iov_len = sizeof tun->packet},
+        };
+        ssize_t size = readv(tun->fd, parts, 2);
+        if (size < 0) {
+            if (errno == EAGAIN || errno == EINTR)
+                return TUN_EMPTY;
+            tun->error = errno;
+            tun->dead = is_gone(errno) || errno == EIO;
+            return tun->dead ? TUN_DEAD : TUN_EMPTY;
+        }
+        tun->counts.reads++;
+        if (size < (ssize_t)sizeof header)
+            tun->counts.refused++;
+        else if (take(tun, &header, (uint32_t)size - (uint32_t)sizeof header, packet))
+            return TUN_OK;
+    }
+    return tun->dead ? TUN_DEAD : TUN_EMPTY;
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+/* Asks for as much as the kernel can do; what it cannot, it does before we see a packet. */
+static void set_offloads(struct tun *tun)
+{
+    const unsigned tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+    tun->udp = ioctl(tun->fd, TUNSETOFFLOAD, (unsigned long)(tcp | TUN_F_USO4 | TUN_F_USO6)) == 0;
+    tun->tcp = tun->udp || ioctl(tun->fd, TUNSETOFFLOAD, (unsigned long)tcp) == 0;
+    if (!tun->tcp && ioctl(tun->fd, TUNSETOFFLOAD, (unsigned long)TUN_F_CSUM) != 0)
+        (void)ioctl(tun->fd, TUNSETOFFLOAD, 0ul);
+}
+
+bool tun_open(struct tun *tun, const char *name)
+{
+    struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
+    tun->fd = -1;
+    size_t size = strlen(name);
+    if (size >= TUN_NAME_SIZE) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    memcpy(request.ifr_name, name, size);
+    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    int header_size = sizeof(struct offload_header);
+    if (ioctl(fd, TUNSETIFF, &request) != 0 || ioctl(fd, TUNSETVNETHDRSZ, &header_size) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return false;
+    }
+    tun->fd = fd;
+    memcpy(tun->name, request.ifr_name, TUN_NAME_SIZE);
+    tun->name[TUN_NAME_SIZE - 1] = 0;
+    tun->dead = false;
+    tun->error = 0;
+    tun->counts = (struct tun_counts){0};
+    tun->splitting = false;
+    set_offloads(tun);
+    offload_gather_init(&tun->gather, tun->tcp, tun->udp, emit, tun);
+    return true;
+}
+
+void tun_close(struct tun *tun)
+{
+    if (tun->fd >= 0)
+        close(tun->fd);
+    tun->fd = -1;
+    tun->splitting = false;
+}
