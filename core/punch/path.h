@@ -108,6 +108,7 @@ struct path_transaction {
     uint64_t id;
     uint64_t sent_ns;
     uint8_t remote; /* index, or PATH_RELAY */
+    bool wants;     /* it asked for an answer at once */
 };
 
 struct path {

@@ -30,10 +30,10 @@ static bool is_first_try(const struct path_remote *remote)
 
 /* ---- Sending --------------------------------------------------------------------------------- */
 
-static void remember(struct path *path, uint8_t remote, uint64_t now_ns, uint64_t id)
+static void remember(struct path *path, uint8_t remote, uint64_t now_ns, uint64_t id, bool wants)
 {
     path->transactions[path->transaction_next++ % PATH_TRANSACTIONS] =
-        (struct path_transaction){.id = id, .sent_ns = now_ns, .remote = remote};
+        (struct path_transaction){.id = id, .sent_ns = now_ns, .remote = remote, .wants = wants};
 }
 
 static uint64_t draw_transaction(const struct context *cx)
@@ -135,7 +135,7 @@ static void send_probe(struct paths *paths, const struct path_tools *t, struct p
         context_send(cx, size,
                      (struct node_out_send){.socket = NODE_SOCKET_TRAFFIC, .remote = remote->addr});
     }
-    remember(path, index, cx->now_ns, id);
+    remember(path, index, cx->now_ns, id, wants);
     context_trace(cx, TRACE_PATH_PROBE,
                   (struct trace_record){.remote = remote->addr, .number = paths->counter - 1});
     remote->sent_ns = cx->now_ns;
@@ -378,6 +378,20 @@ static uint8_t heard_from(struct paths *paths, const struct path_tools *t, struc
 }
 
 /* A probe of ours has arrived: where it went is a way to the peer. */
+/*
+ * One more round trip. The acknowledgement of a probe that wanted no answer waits for the next probe
+ * that the peer sends anyway, so it tells no more than that the round trip is not longer.
+ */
+static void measure(struct path_remote *remote, uint64_t rtt_ns, bool wants)
+{
+    if (rtt_ns == 0)
+        rtt_ns = 1;
+    if (is_first_try(remote) || rtt_ns < remote->rtt_ns / 2)
+        remote->rtt_ns = rtt_ns;
+    else if (wants || rtt_ns < remote->rtt_ns)
+        remote->rtt_ns = (7 * remote->rtt_ns + rtt_ns) / 8;
+}
+
 static void acknowledged(struct paths *paths, const struct path_tools *t, struct path *path,
                          uint64_t id, bool relayed)
 {
@@ -388,10 +402,7 @@ static void acknowledged(struct paths *paths, const struct path_tools *t, struct
         if (transaction->id != id || (relayed && transaction->remote != PATH_RELAY))
             continue;
         struct path_remote *remote = &path->remotes[transaction->remote];
-        uint64_t rtt_ns = cx->now_ns - transaction->sent_ns;
-        if (rtt_ns == 0)
-            rtt_ns = 1;
-        remote->rtt_ns = is_first_try(remote) ? rtt_ns : (7 * remote->rtt_ns + rtt_ns) / 8;
+        measure(remote, cx->now_ns - transaction->sent_ns, transaction->wants);
         remote->unanswered = 0;
         remote->waiting_ns = 0;
         remote->acked_ns = cx->now_ns;
