@@ -408,10 +408,10 @@ void relay_data(struct relay_server *relay, const struct context *cx,
     size_t front = frame_encode(&onward, room, capacity);
     if (front != 0)
         memcpy(room + front, frame->body.bytes, frame->body.size);
-    if (!context_send(cx, front == 0 ? 0 : front + frame->body.size,
-                      (struct node_out_send){.socket = out->route.socket,
-                                             .source = out->route.source,
-                                             .remote = out->route.remote}))
+    if (!context_send_train(cx, front == 0 ? 0 : front + frame->body.size,
+                            (struct node_out_send){.socket = out->route.socket,
+                                                   .source = out->route.source,
+                                                   .remote = out->route.remote}))
         return;
     quotas_charge(relay, pair, in->owner, size);
     in->datagrams++;

@@ -89,9 +89,24 @@ static void unroute(struct tunnel *tunnel, const struct tunnel_peer *peer)
             routes_remove(&tunnel->routes, &peer->subnets[i]);
 }
 
+/* The prefix is no longer of the peer in this slot. */
+static void lose(struct tunnel *tunnel, uint32_t slot, const struct subnet *subnet)
+{
+    struct tunnel_peer *peer = tunnel_peer_at(tunnel, slot);
+    check(peer != NULL && peer->subnet_count <= NODE_PEER_SUBNETS);
+    uint8_t kept = 0;
+    for (uint32_t i = 0; i < peer->subnet_count; i++)
+        if (memcmp(&peer->subnets[i], subnet, sizeof *subnet) != 0)
+            peer->subnets[kept++] = peer->subnets[i];
+    peer->subnet_count = kept;
+}
+
 /* The peer has this prefix from now on; false when there is no room. */
 static bool route(struct tunnel *tunnel, struct tunnel_peer *peer, const struct subnet *subnet)
 {
+    uint32_t owner = routes_get(&tunnel->routes, subnet);
+    if (owner != ROUTE_NONE && owner != peer->self.index && peer->subnet_count < NODE_PEER_SUBNETS)
+        lose(tunnel, owner, subnet);
     for (uint32_t i = 0; i < peer->subnet_count; i++)
         if (memcmp(&peer->subnets[i], subnet, sizeof *subnet) == 0)
             return routes_set(&tunnel->routes, subnet, peer->self.index);
@@ -384,8 +399,8 @@ void tunnel_timer(struct tunnel *tunnel, const struct tunnel_tools *t, struct ha
     struct tunnel_peer *peer = pool_at(&tunnel->peers, owner);
     check(peer != NULL);
     uint64_t now_ns = t->cx->now_ns;
+    /* A handshake that is under way is younger, and is wiped when it ends or is given up. */
     if (is_due(&peer->wipe_ns, now_ns)) {
-        tunnel_handshake_end(tunnel, t, peer);
         tunnel_session_end(tunnel, t, &peer->previous);
         tunnel_session_end(tunnel, t, &peer->current);
         tunnel_session_end(tunnel, t, &peer->next);

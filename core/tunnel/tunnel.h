@@ -87,7 +87,7 @@ struct tunnel_peer {
     uint32_t handshake_index;      /* 0: there is none */
     bool unsent;                   /* there was no way for its last initiation */
     uint8_t way_seen;              /* the path as it was then: enum node_path */
-    uint64_t attempt_ns;           /* when the first initiation of this attempt was made */
+    uint64_t attempt_ns;           /* when this attempt began, or a packet last asked for it */
     uint64_t initiated_ns;         /* when the last one was; 0: never */
     uint8_t mac1[TUNNEL_MAC_SIZE]; /* of our last handshake message: cookies are for it */
     bool mac1_waits;

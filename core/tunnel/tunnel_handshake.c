@@ -167,6 +167,8 @@ void tunnel_initiate(struct tunnel *tunnel, const struct tunnel_tools *t, struct
     bool under_way = peer->handshake_index != 0;
     if (!tunnel_is_stock(peer))
         tunnel->anxious++; /* tunnel_look() counts */
+    if (!peer->keyed && peer->retry_ns == UINT64_MAX)
+        peer->retry_ns = now_ns + TUNNEL_REKEY_TIMEOUT_NS; /* what waits is given up some day */
     if (!peer->keyed || (under_way && !again))
         return;
     if (!under_way)

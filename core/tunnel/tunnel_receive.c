@@ -83,6 +83,10 @@ static void take_packet(struct tunnel *tunnel, const struct tunnel_tools *t,
     }
     peer->received[source->channel != 0] += inner.size;
     struct tunnel_peer *to = next_hop(tunnel, peer, &inner);
+    if (to != NULL && inner.size > NODE_PACKET_MAX) {
+        dropped(t, source, TRACE_TUNNEL_NOT_IP, size); /* its sender has a larger MTU than we */
+        return;
+    }
     if (to != NULL) {
         if (inner_hop(packet, inner.size)) {
             context_trace(t->cx, TRACE_TUNNEL_HUB,

@@ -69,7 +69,8 @@ static bool send_written(const struct tunnel_tools *t, const struct tunnel_way *
     if (way->direct)
         sent = context_send_train(
             t->cx, size, (struct node_out_send){.socket = way->socket, .remote = way->remote});
-    if (way->relayed)
+    /* What has found no place there stands where it was written: nothing may be put before it. */
+    if (way->relayed && (sent || !way->direct))
         sent = send_framed(t, way, bytes, size) || sent;
     return sent;
 }
@@ -246,6 +247,7 @@ void tunnel_send(struct tunnel *tunnel, const struct tunnel_tools *t, struct tun
     }
     for (size_t at = 0; at < size; at += segment)
         wait(tunnel, t, peer, bytes + at, size - at < segment ? size - at : segment);
+    peer->attempt_ns = t->cx->now_ns; /* a packet begins the time of trying anew (section 6.4) */
     tunnel_initiate(tunnel, t, peer, false);
 }
 
