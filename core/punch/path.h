@@ -49,6 +49,8 @@ enum {
 #define PATH_JUDGE_NS UINT64_C(1500000000)
 /* While data flows, the chosen path is probed this often. */
 #define PATH_ACTIVE_NS UINT64_C(200000000)
+/* While it is in doubt, this often: where much is lost, one of many probes must come through. */
+#define PATH_DOUBTFUL_NS UINT64_C(100000000)
 /* An unanswered probe makes a path doubtful after so long and a round trip: data goes both ways. */
 #define PATH_DOUBT_NS UINT64_C(300000000)
 /* A path that has been doubtful for so long is dead. */

@@ -169,6 +169,8 @@ uint64_t path_probe_chosen(const struct path_tools *t, const struct path *path)
 {
     const struct path_remote *remote = &path->remotes[path->chosen];
     uint64_t now_ns = t->tools.cx->now_ns;
+    if (path->doubt)
+        return now_ns + PATH_DOUBTFUL_NS;
     if (remote->waiting_ns != 0 || in_use(path, now_ns))
         return now_ns + PATH_ACTIVE_NS;
     return now_ns + (path_is_first(t, path) ? PATH_KEEPALIVE_NS : PATH_KEEPALIVE_OTHER_NS);
