@@ -569,7 +569,7 @@ bool node_peers(struct node *node, uint32_t *cursor, struct node_peer *peer)
 {
     check(node->magic == NODE_MAGIC);
     while (*cursor < node->tunnel.peers.high_water)
-        if (tunnel_status(&node->tunnel, &node->paths, (*cursor)++, peer))
+        if (tunnel_status(&node->tunnel, &node->paths, node->now_ns, (*cursor)++, peer))
             return true;
     return false;
 }

@@ -271,12 +271,11 @@ static void test_bytes(void **state)
 {
     (void)state;
     static const uint8_t begin[] = {
-        'W', 'A', 'R', 'R',  'E', 'N', 'T',  'P',  0, 0, 0, 3, /* envelope */
-        0,   1,   0,   0,    0,   0,   0,    92,               /* START, 92 bytes */
-        0,   0,   0,   77,   0,   0,   0x30, 0x39, 0, 0, 0, 5,  0, 0, 0, 9,
-        0,   0,   3,   0xe8, 0,   0,   0,    11,   0, 0, 0, 12, 0, 0, 0, 13,
-        0,   0,   0,   14,   0,   0,   0,    15,   0, 0, 0, 16, 0, 0, 0, 17,
-        0,   0,   0,   18,   0,   0,   0,    19,   0, 0, 0, 20,
+        'W', 'A', 'R', 'R', 'E', 'N', 'T',  'P',  0, 0, 0, 3, /* envelope */
+        0,   1,   0,   0,   0,   0,   0,    92,               /* START, 92 bytes */
+        0,   0,   0,   77,  0,   0,   0x30, 0x39, 0, 0, 0, 5,  0, 0, 0, 9,  0, 0, 3, 0xe8,
+        0,   0,   0,   11,  0,   0,   0,    12,   0, 0, 0, 13, 0, 0, 0, 14, 0, 0, 0, 15,
+        0,   0,   0,   16,  0,   0,   0,    17,   0, 0, 0, 18, 0, 0, 0, 19, 0, 0, 0, 20,
     };
     assert_int_equal(written_size, TAPE_ENVELOPE_SIZE + TAPE_RECORD_HEADER_SIZE + 92);
     assert_memory_equal(written, begin, sizeof begin);

@@ -228,15 +228,19 @@ void tunnel_peer_learn(struct tunnel *tunnel, const struct tunnel_tools *t,
         context_trace(t->cx, TRACE_TUNNEL_KEY_REFUSED, (struct trace_record){0});
 }
 
-struct tunnel_peer *tunnel_peer_by_key(struct tunnel *tunnel, const struct tunnel_tools *t,
+struct tunnel_peer *tunnel_peer_by_key(struct tunnel *tunnel,
                                        const uint8_t key[static NOISE_KEY_SIZE])
 {
     uint32_t slot;
-    if (map_get(&tunnel->by_key, key, &slot))
-        return tunnel_peer_at(tunnel, slot);
+    return map_get(&tunnel->by_key, key, &slot) ? tunnel_peer_at(tunnel, slot) : NULL;
+}
+
+struct tunnel_peer *tunnel_peer_met(struct tunnel *tunnel, const struct tunnel_tools *t,
+                                    const uint8_t key[static NOISE_KEY_SIZE])
+{
+    uint32_t slot;
     const struct member *member = path_member_by_key(t->paths, key);
-    if (member == NULL)
-        return NULL;
+    check(member != NULL);
     struct tunnel_peer *peer = map_get(&tunnel->by_identity, member->identity, &slot)
                                    ? tunnel_peer_at(tunnel, slot)
                                    : add(tunnel, t, member->identity);
@@ -244,6 +248,18 @@ struct tunnel_peer *tunnel_peer_by_key(struct tunnel *tunnel, const struct tunne
         return NULL;
     tunnel_peer_learn(tunnel, t, peer);
     return peer->keyed && memcmp(peer->noise.public_key, key, NOISE_KEY_SIZE) == 0 ? peer : NULL;
+}
+
+void tunnel_roam(const struct tunnel_tools *t, struct tunnel_peer *peer,
+                 const struct tunnel_source *source)
+{
+    if (!tunnel_is_stock(peer) || source->channel != 0 ||
+        addr_equal(&peer->endpoint, &source->remote))
+        return;
+    context_trace(t->cx, TRACE_TUNNEL_ROAMED,
+                  (struct trace_record){.remote = source->remote, .other = peer->endpoint});
+    peer->endpoint = source->remote;
+    peer->socket = source->socket;
 }
 
 /* ---- NODE_IN_PEER ---------------------------------------------------------------------------- */
@@ -521,7 +537,8 @@ void tunnel_message(struct tunnel *tunnel, const struct tunnel_tools *t,
 
 /* ---- What a host may ask --------------------------------------------------------------------- */
 
-bool tunnel_status(struct tunnel *tunnel, struct paths *paths, uint32_t slot, struct node_peer *out)
+bool tunnel_status(struct tunnel *tunnel, struct paths *paths, uint64_t now_ns, uint32_t slot,
+                   struct node_peer *out)
 {
     const struct tunnel_peer *peer = tunnel_peer_at(tunnel, slot);
     memset(out, 0, sizeof *out);
@@ -531,7 +548,7 @@ bool tunnel_status(struct tunnel *tunnel, struct paths *paths, uint32_t slot, st
     if (peer->keyed)
         memcpy(out->key, peer->noise.public_key, sizeof out->key);
     out->hub = peer->hub;
-    out->session = peer->current.mine != 0;
+    out->session = tunnel_session_sends(&peer->current, now_ns);
     out->handshake_ns = peer->handshake_ns;
     out->sent_direct = peer->sent[0];
     out->sent_relayed = peer->sent[1];

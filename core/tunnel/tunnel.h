@@ -88,7 +88,6 @@ struct tunnel_peer {
     bool unsent;                   /* there was no way for its last initiation */
     uint8_t way_seen;              /* the path as it was then: enum node_path */
     uint64_t attempt_ns;           /* when this attempt began, or a packet last asked for it */
-    uint64_t initiated_ns;         /* when the last one was; 0: never */
     uint8_t mac1[TUNNEL_MAC_SIZE]; /* of our last handshake message: cookies are for it */
     bool mac1_waits;
     uint8_t cookie[TUNNEL_COOKIE_SIZE];
@@ -177,7 +176,7 @@ void tunnel_timer(struct tunnel *tunnel, const struct tunnel_tools *tools, struc
  */
 void tunnel_look(struct tunnel *tunnel, const struct tunnel_tools *tools);
 /* The peer in this slot, for node_peers(); false when there is none. */
-bool tunnel_status(struct tunnel *tunnel, struct paths *paths, uint32_t slot,
+bool tunnel_status(struct tunnel *tunnel, struct paths *paths, uint64_t now_ns, uint32_t slot,
                    struct node_peer *out);
 
 #endif

@@ -189,7 +189,6 @@ void tunnel_initiate(struct tunnel *tunnel, const struct tunnel_tools *t, struct
     peer->way_seen =
         tunnel_is_stock(peer) ? 0 : (uint8_t)path_state(t->paths, peer->identity, NULL);
     peer->unsent = !tunnel_way(t, peer, &way) || !tunnel_send_message(t, &way, bytes, sizeof bytes);
-    peer->initiated_ns = now_ns;
     peer->retry_ns = now_ns + TUNNEL_REKEY_TIMEOUT_NS + tunnel_jitter(t);
     context_trace(t->cx, TRACE_TUNNEL_INITIATED,
                   (struct trace_record){.remote = way.direct ? way.remote : way.home,
@@ -226,18 +225,6 @@ static void begin_session(struct tunnel *tunnel, const struct tunnel_tools *t,
     peer->wipe_ns = t->cx->now_ns + 3 * TUNNEL_REJECT_AFTER_NS;
 }
 
-static void roam(const struct tunnel_tools *t, struct tunnel_peer *peer,
-                 const struct tunnel_source *source)
-{
-    if (!tunnel_is_stock(peer) || source->channel != 0 ||
-        addr_equal(&peer->endpoint, &source->remote))
-        return;
-    context_trace(t->cx, TRACE_TUNNEL_ROAMED,
-                  (struct trace_record){.remote = source->remote, .other = peer->endpoint});
-    peer->endpoint = source->remote;
-    peer->socket = source->socket;
-}
-
 void tunnel_response(struct tunnel *tunnel, const struct tunnel_tools *t,
                      const struct tunnel_source *source, const uint8_t *bytes, size_t size)
 {
@@ -265,7 +252,7 @@ void tunnel_response(struct tunnel *tunnel, const struct tunnel_tools *t,
     tunnel_handshake_end(tunnel, t, peer);
     begin_session(tunnel, t, peer, &session);
     dropped(t, source, TRACE_TUNNEL_SESSION, peer->current.mine);
-    roam(t, peer, source);
+    tunnel_roam(t, peer, source);
     tunnel_heard(t, peer, false);
     tunnel_send_waiting(tunnel, t, peer);
     tunnel_rearm(t, peer);
@@ -296,7 +283,7 @@ static void respond(struct tunnel *tunnel, const struct tunnel_tools *t,
     begin_session(tunnel, t, peer, &session);
     tunnel_response_encode(&response, bytes);
     write_macs(t, peer, bytes, sizeof bytes);
-    roam(t, peer, source);
+    tunnel_roam(t, peer, source);
     dropped(t, source, TRACE_TUNNEL_SESSION, peer->next.mine);
     struct tunnel_way way;
     if (tunnel_way(t, peer, &way) && tunnel_send_message(t, &way, bytes, sizeof bytes)) {
@@ -304,6 +291,28 @@ static void respond(struct tunnel *tunnel, const struct tunnel_tools *t,
         if (!tunnel_is_stock(peer))
             path_used(t->paths, &t->path, peer->identity);
     }
+}
+
+/*
+ * Somebody whom a path knows, and who is not a peer yet. It must first show that it has the key,
+ * since it may cost another its place.
+ */
+static struct tunnel_peer *meet(struct tunnel *tunnel, const struct tunnel_tools *t,
+                                const struct noise_handshake *handshake,
+                                const struct tunnel_initiation *initiation,
+                                const uint8_t key[static NOISE_KEY_SIZE])
+{
+    static const uint8_t no_psk[NOISE_KEY_SIZE];
+    const struct crypto *crypto = t->cx->crypto;
+    struct noise_peer noise;
+    struct noise_handshake copy = *handshake;
+    uint8_t timestamp[TUNNEL_TIMESTAMP_SIZE];
+    bool has_key = path_member_by_key(t->paths, key) != NULL &&
+                   noise_peer_init(&noise, crypto, &tunnel->self, key, no_psk) &&
+                   noise_read_timestamp(&copy, crypto, &noise, initiation, timestamp);
+    crypto->wipe(&noise, sizeof noise);
+    crypto->wipe(&copy, sizeof copy);
+    return has_key ? tunnel_peer_met(tunnel, t, key) : NULL;
 }
 
 void tunnel_initiation(struct tunnel *tunnel, const struct tunnel_tools *t,
@@ -323,7 +332,9 @@ void tunnel_initiation(struct tunnel *tunnel, const struct tunnel_tools *t,
     struct tunnel_peer *peer = NULL;
     enum trace_kind failed = TRACE_TUNNEL_FORGED;
     if (noise_read_static(&handshake, crypto, &tunnel->self, &initiation, key)) {
-        peer = tunnel_peer_by_key(tunnel, t, key);
+        peer = tunnel_peer_by_key(tunnel, key);
+        if (peer == NULL)
+            peer = meet(tunnel, t, &handshake, &initiation, key);
         failed = TRACE_TUNNEL_STRANGER;
     }
     if (peer != NULL &&

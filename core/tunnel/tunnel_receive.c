@@ -39,19 +39,6 @@ static void confirm(struct tunnel *tunnel, const struct tunnel_tools *t,
         tunnel_send_waiting(tunnel, t, peer);
 }
 
-/* Authentic packets alone tell where a peer is. */
-static void roam(const struct tunnel_tools *t, struct tunnel_peer *peer,
-                 const struct tunnel_source *source)
-{
-    if (!tunnel_is_stock(peer) || source->channel != 0 ||
-        addr_equal(&peer->endpoint, &source->remote))
-        return;
-    context_trace(t->cx, TRACE_TUNNEL_ROAMED,
-                  (struct trace_record){.remote = source->remote, .other = peer->endpoint});
-    peer->endpoint = source->remote;
-    peer->socket = source->socket;
-}
-
 /* The peer that a packet is passed on to; NULL: it is for the host. */
 static struct tunnel_peer *next_hop(struct tunnel *tunnel, const struct tunnel_peer *from,
                                     const struct inner *inner)
@@ -152,7 +139,7 @@ void tunnel_data(struct tunnel *tunnel, const struct tunnel_tools *t,
         return;
     }
     window_mark(&session->received, data.counter);
-    roam(t, peer, source);
+    tunnel_roam(t, peer, source);
     tunnel_heard(t, peer, plain_size > 0);
     bool confirms = session == &peer->next;
     if (plain_size > 0)

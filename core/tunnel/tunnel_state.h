@@ -12,9 +12,15 @@ static inline bool tunnel_is_stock(const struct tunnel_peer *peer)
     return memcmp(peer->identity, zero, sizeof zero) == 0;
 }
 struct tunnel_peer *tunnel_peer_at(struct tunnel *tunnel, uint32_t slot);
-/* The peer with this static key; one whose path knows it is made. NULL: a stranger. */
-struct tunnel_peer *tunnel_peer_by_key(struct tunnel *tunnel, const struct tunnel_tools *t,
+/* The peer with this static key; NULL: none. */
+struct tunnel_peer *tunnel_peer_by_key(struct tunnel *tunnel,
                                        const uint8_t key[static NOISE_KEY_SIZE]);
+/* Makes a peer of the one whom a path knows by this key; NULL: there is no room, or a better key. */
+struct tunnel_peer *tunnel_peer_met(struct tunnel *tunnel, const struct tunnel_tools *t,
+                                    const uint8_t key[static NOISE_KEY_SIZE]);
+/* A stock peer is where its last authentic message came from. */
+void tunnel_roam(const struct tunnel_tools *t, struct tunnel_peer *peer,
+                 const struct tunnel_source *source);
 /* A peer of the mesh may have become known to its path: then it has a key. */
 void tunnel_peer_learn(struct tunnel *tunnel, const struct tunnel_tools *t,
                        struct tunnel_peer *peer);
