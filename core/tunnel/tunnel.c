@@ -444,6 +444,19 @@ void tunnel_timer(struct tunnel *tunnel, const struct tunnel_tools *t, struct ha
 }
 
 /*
+ * A path is found by an answer that has taken at least half of a round trip through the relay, so
+ * what the handshake has taken until then is enough for its own answer; and no relay is further
+ * away than TUNNEL_FOUND_MAX_NS each way.
+ */
+static uint64_t found_after(const struct tunnel_tools *t, const struct tunnel_peer *peer)
+{
+    uint64_t taken_ns = t->cx->now_ns - peer->began_ns;
+    if (taken_ns < TUNNEL_REPEAT_MIN_NS)
+        return TUNNEL_REPEAT_MIN_NS;
+    return taken_ns < TUNNEL_FOUND_MAX_NS ? taken_ns : TUNNEL_FOUND_MAX_NS;
+}
+
+/*
  * A handshake whose path has just been found may have been lost on the way there: it is repeated
  * soon, unless its answer comes first.
  */
@@ -456,7 +469,7 @@ static void look_at(struct tunnel *tunnel, const struct tunnel_tools *t, struct 
     if (peer->handshake_index == 0 || (peer->unsent && tunnel_way(t, peer, &way))) {
         tunnel_initiate(tunnel, t, peer, true);
     } else if (found) {
-        uint64_t soon_ns = t->cx->now_ns + TUNNEL_FOUND_NS;
+        uint64_t soon_ns = t->cx->now_ns + found_after(t, peer);
         peer->way_seen = state;
         if (soon_ns < peer->retry_ns)
             peer->retry_ns = soon_ns;
@@ -464,6 +477,18 @@ static void look_at(struct tunnel *tunnel, const struct tunnel_tools *t, struct 
         return;
     }
     tunnel_rearm(t, peer);
+}
+
+/*
+ * A peer that has just shown who it is, and has let our packets go unanswered, may have started
+ * again and lost its sessions. Waiting for TUNNEL_KEEPALIVE_NS and TUNNEL_REKEY_TIMEOUT_NS to pass
+ * would lose packets that a new handshake saves; where it was not so, the old session goes on.
+ */
+static bool may_have_forgotten(const struct tunnel_peer *peer, uint64_t now_ns)
+{
+    const uint64_t patience_ns = TUNNEL_KEEPALIVE_NS + TUNNEL_REKEY_TIMEOUT_NS;
+    return peer->keyed && peer->handshake_index == 0 && peer->silence_ns != UINT64_MAX &&
+           peer->silence_ns < now_ns + patience_ns - TUNNEL_UNANSWERED_NS;
 }
 
 void tunnel_look(struct tunnel *tunnel, const struct tunnel_tools *t)
@@ -479,6 +504,10 @@ void tunnel_look(struct tunnel *tunnel, const struct tunnel_tools *t)
             continue;
         if (introduced)
             tunnel_peer_learn(tunnel, t, peer);
+        if (introduced && may_have_forgotten(peer, t->cx->now_ns)) {
+            tunnel_initiate(tunnel, t, peer, false);
+            tunnel_rearm(t, peer);
+        }
         if (peer->handshake_index == 0 && peer->queue_count == 0)
             continue;
         anxious++;
@@ -562,7 +591,7 @@ bool tunnel_status(struct tunnel *tunnel, struct paths *paths, uint64_t now_ns, 
         return true;
     }
     struct node_out_path path;
-    out->path = path_state(paths, peer->identity, &path);
+    out->path = (uint8_t)path_state(paths, peer->identity, &path);
     out->reason = path.reason;
     out->remote = path.remote;
     out->rtt_ns = path.rtt_ns;

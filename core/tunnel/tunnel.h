@@ -37,8 +37,14 @@
 #define TUNNEL_JITTER_NS UINT64_C(333000000)
 #define TUNNEL_REKEY_AFTER_MESSAGES (UINT64_C(1) << 60)
 #define TUNNEL_REJECT_AFTER_MESSAGES (UINT64_MAX - (UINT64_C(1) << 13))
-/* A handshake that was under way when its path was found is repeated after so long. */
-#define TUNNEL_FOUND_NS UINT64_C(300000000)
+/* A handshake with a peer of the mesh waits so long for its answer while the path has no round trip
+   measured, and at least. */
+#define TUNNEL_REPEAT_NS UINT64_C(500000000)
+#define TUNNEL_REPEAT_MIN_NS UINT64_C(100000000)
+/* One that was under way when its path was found waits at most so long. */
+#define TUNNEL_FOUND_MAX_NS UINT64_C(700000000)
+/* Who has not answered for so long, and is called anew, may have forgotten its sessions. */
+#define TUNNEL_UNANSWERED_NS UINT64_C(1000000000)
 /* A cookie counts for so long (section 5.4.7). */
 #define TUNNEL_COOKIE_NS UINT64_C(120000000000)
 /* Two initiations of one peer are at least so far apart, or the second is a flood. */
@@ -87,6 +93,7 @@ struct tunnel_peer {
     uint32_t handshake_index;      /* 0: there is none */
     bool unsent;                   /* there was no way for its last initiation */
     uint8_t way_seen;              /* the path as it was then: enum node_path */
+    uint64_t began_ns;             /* when this attempt did */
     uint64_t attempt_ns;           /* when this attempt began, or a packet last asked for it */
     uint8_t mac1[TUNNEL_MAC_SIZE]; /* of our last handshake message: cookies are for it */
     bool mac1_waits;

@@ -160,6 +160,30 @@ void tunnel_handshake_end(struct tunnel *tunnel, const struct tunnel_tools *t,
     t->cx->crypto->wipe(&peer->handshake, sizeof peer->handshake);
 }
 
+/*
+ * How long an initiation waits for its answer. Section 6.4 has TUNNEL_REKEY_TIMEOUT_NS, which would
+ * make one lost datagram cost a peer of the mesh its first five seconds; once there is a path, it
+ * is two round trips, and longer the longer the attempt has taken. A new initiation makes the
+ * answer to the last one void, so nothing is repeated before it can have come.
+ */
+static uint64_t repeat_after(const struct tunnel_tools *t, const struct tunnel_peer *peer)
+{
+    uint64_t wait_ns = TUNNEL_REKEY_TIMEOUT_NS;
+    struct node_out_path path;
+    if (!tunnel_is_stock(peer) &&
+        path_state(t->paths, peer->identity, &path) != NODE_PATH_PENDING) {
+        uint64_t taken_ns = t->cx->now_ns - peer->began_ns;
+        wait_ns = path.rtt_ns != 0 ? 2 * path.rtt_ns : TUNNEL_REPEAT_NS;
+        if (wait_ns < TUNNEL_REPEAT_MIN_NS)
+            wait_ns = TUNNEL_REPEAT_MIN_NS;
+        if (wait_ns < taken_ns / 3)
+            wait_ns = taken_ns / 3;
+        if (wait_ns > TUNNEL_REKEY_TIMEOUT_NS)
+            wait_ns = TUNNEL_REKEY_TIMEOUT_NS;
+    }
+    return wait_ns + tunnel_jitter(t) * wait_ns / TUNNEL_REKEY_TIMEOUT_NS;
+}
+
 void tunnel_initiate(struct tunnel *tunnel, const struct tunnel_tools *t, struct tunnel_peer *peer,
                      bool again)
 {
@@ -172,7 +196,7 @@ void tunnel_initiate(struct tunnel *tunnel, const struct tunnel_tools *t, struct
     if (!peer->keyed || (under_way && !again))
         return;
     if (!under_way)
-        peer->attempt_ns = now_ns;
+        peer->began_ns = peer->attempt_ns = now_ns;
     tunnel_handshake_end(tunnel, t, peer);
     struct tunnel_initiation initiation = {0};
     uint8_t ephemeral[NOISE_KEY_SIZE], bytes[TUNNEL_INITIATION_SIZE];
@@ -189,7 +213,7 @@ void tunnel_initiate(struct tunnel *tunnel, const struct tunnel_tools *t, struct
     peer->way_seen =
         tunnel_is_stock(peer) ? 0 : (uint8_t)path_state(t->paths, peer->identity, NULL);
     peer->unsent = !tunnel_way(t, peer, &way) || !tunnel_send_message(t, &way, bytes, sizeof bytes);
-    peer->retry_ns = now_ns + TUNNEL_REKEY_TIMEOUT_NS + tunnel_jitter(t);
+    peer->retry_ns = now_ns + repeat_after(t, peer);
     context_trace(t->cx, TRACE_TUNNEL_INITIATED,
                   (struct trace_record){.remote = way.direct ? way.remote : way.home,
                                         .number = peer->handshake_index});
@@ -294,6 +318,20 @@ static void respond(struct tunnel *tunnel, const struct tunnel_tools *t,
 }
 
 /*
+ * A peer of the mesh that started again with a clock that is behind would be refused as a replay
+ * for as long as that lasts. It may be one, so nothing is taken from it; but a handshake that we
+ * begin ourselves is as good for the peer, and costs nobody else anything.
+ */
+static bool lost_its_clock(const struct tunnel_peer *peer,
+                           const uint8_t timestamp[static TUNNEL_TIMESTAMP_SIZE], uint64_t now_ns)
+{
+    return !tunnel_is_stock(peer) &&
+           memcmp(timestamp, peer->seen_timestamp, TUNNEL_TIMESTAMP_SIZE) < 0 &&
+           now_ns - peer->accepted_ns >= TUNNEL_REKEY_TIMEOUT_NS &&
+           now_ns - peer->handshake_ns >= TUNNEL_REKEY_TIMEOUT_NS;
+}
+
+/*
  * Somebody whom a path knows, and who is not a peer yet. It must first show that it has the key,
  * since it may cost another its place.
  */
@@ -343,6 +381,10 @@ void tunnel_initiation(struct tunnel *tunnel, const struct tunnel_tools *t,
         failed = TRACE_TUNNEL_FORGED;
     }
     uint64_t now_ns = t->cx->now_ns;
+    if (peer != NULL && lost_its_clock(peer, timestamp, now_ns)) {
+        tunnel_initiate(tunnel, t, peer, false);
+        tunnel_rearm(t, peer);
+    }
     if (peer != NULL &&
         (memcmp(timestamp, peer->seen_timestamp, sizeof timestamp) <= 0 ||
          (peer->accepted_ns != 0 && now_ns - peer->accepted_ns < TUNNEL_INITIATION_APART_NS))) {
