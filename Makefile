@@ -58,7 +58,7 @@ FUZZKIT  := $(filter fuzz/null_crypto.c fuzz/harness.c fuzz/support%.c,$(wildcar
 FUZZERS  := $(filter-out $(FUZZKIT),$(call sources,fuzz/*.c))
 
 objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-OBJECTS  := $(call objects,$(wildcard core/*.c core/*/*.c crypto/*.c host/*.c sim/*.c scenarios/runner/*.c daemon/*.c fuzz/*.c bench/*.c))
+OBJECTS  := $(call objects,$(wildcard core/*.c core/*/*.c crypto/*.c host/*.c sim/*.c scenarios/runner/*.c daemon/*.c fuzz/*.c bench/*.c ci/*.c))
 
 # ---- Products ----------------------------------------------------------------------------------------------------
 
@@ -68,6 +68,8 @@ DAEMON_PARTS := $(filter-out %/libscenarios.a,$(ARCHIVES)) $(BUILD)/obj/scenario
 TEST_BINARIES  := $(patsubst %.c,$(BUILD)/test/%,$(TESTS))
 FUZZ_BINARIES  := $(patsubst %.c,$(BUILD)/%,$(FUZZERS))
 BENCH_BINARIES := $(patsubst %.c,$(BUILD)/%,$(BENCHES))
+# What the scripts that run daemons need besides.
+HELPERS := $(patsubst %.c,$(BUILD)/%,$(wildcard ci/*.c))
 PROGRAMS := $(if $(wildcard scenarios/runner/main.c),$(BUILD)/warren-lab)
 PROGRAMS += $(patsubst daemon/%.c,$(BUILD)/%,$(subst _,-,$(DAEMONS)))
 
@@ -85,7 +87,7 @@ all: $(ARCHIVES) $(PROGRAMS)                      ## the archives and programs, 
 # Targets for people set the machine up first; it costs one dpkg-query when nothing is missing.
 SETUP := $(if $(filter scenarios bench,$(MAKECMDGOALS)),deps-build)
 SETUP := $(if $(filter test coverage determinism purity,$(MAKECMDGOALS)),deps-test,$(SETUP))
-SETUP := $(if $(filter interop,$(MAKECMDGOALS)),deps-interop,$(SETUP))
+SETUP := $(if $(filter interop $(if $(filter-out tunnel,$(T)),,bench),$(MAKECMDGOALS)),deps-interop,$(SETUP))
 SETUP := $(if $(filter fuzz prove lint coverage,$(MAKECMDGOALS)),deps-checks,$(SETUP))
 deps-build deps-test deps-interop deps-checks: deps-%:
 	@ci/deps $*
@@ -131,6 +133,11 @@ $(FUZZ_BINARIES): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(FUZZKIT)) $(ARCH
 	$(call link,$(if $(filter $(BUILD)/fuzz/config,$@),$(DAEMON_LIBS)))
 $(BENCH_BINARIES): $(BUILD)/%: $(BUILD)/obj/%.o $(ARCHIVES)
 	$(call link)
+$(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(DAEMON_PARTS)
+	$(call link)
+# A script, which looks for what it measures beside its copy.
+$(BUILD)/bench/tunnel: bench/tunnel.sh $(BUILD)/bench/tunnel_ceiling $(PROGRAMS)
+	@install -m 755 $< $@
 
 # ---- Checks ------------------------------------------------------------------------------------------------------
 
@@ -160,10 +167,10 @@ lint: deps-checks                                 ## format, clang-tidy, cppchec
 purity: deps-test                                 ## core/ calls nothing outside, and includes point one way
 	@ci/purity
 
-interop: deps-interop $(PROGRAMS)                 ## daemons in namespaces, behind NATs and against WireGuard; LONG=1: a rekey
+interop: deps-interop $(PROGRAMS) $(HELPERS)      ## daemons in namespaces, behind NATs and against WireGuard; LONG=1: a rekey
 	@BUILD=$(BUILD) LONG='$(LONG)' ci/run-tests ci/interop ci/interop-tunnel ci/interop-wireguard
 
-bench: deps-build $(if $(T),$(BUILD)/bench/$(T),$(BENCH_BINARIES)) ## every benchmark, or T=sim
+bench: $(SETUP) $(if $(T),$(BUILD)/bench/$(T),$(filter-out %/tunnel_ceiling,$(BENCH_BINARIES)) $(BUILD)/bench/tunnel) ## every benchmark, or T=sim
 	@set -e; for b in $(filter $(BUILD)/bench/%,$^); do echo "# $$b"; $$b; done
 
 # Packagers set DESTDIR, and PREFIX=/usr.

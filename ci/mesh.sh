@@ -15,7 +15,7 @@
 # It needs root, or a system that lets users make namespaces. The script runs in a process namespace of its own, so that
 # nothing of it outlives it: neither processes nor, with them, namespaces, interfaces and rules. What can be set:
 #   BUILD            the folder of warrend and warren; default build
-#   UNDER            what starts every warrend, as in UNDER="valgrind -q --error-exitcode=99"
+#   UNDER            what starts every warrend, as in UNDER="valgrind -q --error-exitcode=99"; all times are then longer
 #   WARREND_OPTIONS  more options for it; sanitizers need --no-confine
 #   KEEP             a folder for logs, configuration, tapes and captures, which hold secrets; else they are removed
 # shellcheck disable=SC2034 # some variables are for the scripts alone
@@ -36,6 +36,8 @@ warren=$build/warren
 warrend=$build/warrend
 files=$(mktemp -d)
 chmod 711 "$files"
+# How much longer everything may take: valgrind is slow.
+patience=$([ -n "${UNDER:-}" ] && echo 10 || echo 1)
 processes=()
 declare -A holder=() daemon=() identity=() key=()
 
@@ -95,11 +97,11 @@ start() {
     processes+=("$started")
 }
 
-# stop PROCESS: asks it to end, waits until it has, for five seconds, and then makes it; its status.
+# stop PROCESS: asks it to end, waits until it has, for five seconds or its patience, and then makes it; its status.
 stop() {
     local kept=() process status=0 tries
     kill "$1" 2>/dev/null
-    for ((tries = 0; tries < 50; tries++)); do
+    for ((tries = 0; tries < 50 * patience; tries++)); do
         kill -0 "$1" 2>/dev/null || break
         sleep 0.1
     done
@@ -115,7 +117,7 @@ stop() {
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for() {
     local tries
-    for ((tries = $1 * 10; tries > 0; tries--)); do
+    for ((tries = $1 * 10 * patience; tries > 0; tries--)); do
         if "${@:2}"; then return 0; fi
         sleep 0.1
     done
@@ -394,7 +396,7 @@ transfers() {
     start_on "$3" iperf3 iperf3 --server --one-off --forceflush --bind "$4"
     iperf3_listens() { grep -q listening "$files/iperf3.log"; }
     wait_for 10 iperf3_listens
-    said=$(on "$2" timeout 30 iperf3 --json --connect-timeout 5000 --client "$4" --bytes 20M "${@:5}" 2>&1)
+    said=$(on "$2" timeout $((30 * patience)) iperf3 --json --connect-timeout 5000 --client "$4" --bytes 20M "${@:5}" 2>&1)
     stop "$started"
     bytes=$(jq '.end.sum_received.bytes // 0' <<<"$said" 2>/dev/null)
     if [ "${bytes:-0}" -ge 15000000 ]; then

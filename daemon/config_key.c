@@ -258,6 +258,9 @@ static bool add_subnet(const struct value *value, const char *item)
     if (!text_parse_prefix(&addr, &bits, item))
         return wrong(value, "must be prefixes, such as 10.64.0.3/32, 2001:db8::/64%s",
                      shown(text, item));
+    if (bits == 0)
+        return wrong(value, "must not be everything, since what goes to servers and peers outside "
+                            "would then go into the tunnel; name smaller prefixes");
     if (in->subnet_count == NODE_PEER_SUBNETS)
         return wrong(value, "has more than %d prefixes", NODE_PEER_SUBNETS);
     const struct subnet subnet = subnet_of(&addr, bits);

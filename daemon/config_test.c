@@ -314,6 +314,12 @@ static void peers_that_are_wrong(void **state)
          "9: identity= must be a public key: 44 characters of base64, and not the name of a file"},
         {"key=" ONES "\nsubnets=10.64.0.3/32, 10.64.0.4/32x",
          "10: subnets= must be prefixes, such as 10.64.0.3/32, 2001:db8::/64, not '10.64.0.4/32x'"},
+        {"key=" ONES "\nsubnets=10.64.0.3/32, 0.0.0.0/0",
+         "10: subnets= must not be everything, since what goes to servers and peers outside would "
+         "then go into the tunnel; name smaller prefixes"},
+        {"identity=" ONES "\nsubnets=2001:db8::/0",
+         "10: subnets= must not be everything, since what goes to servers and peers outside would "
+         "then go into the tunnel; name smaller prefixes"},
         {"key=" ONES "\nsubnets=10.64.0.3/24, 10.64.0.4/24", "10: subnets= has 10.64.0.0/24 twice"},
         {"key=" ONES "\nsubnets=10.64.0.3\nendpoint=192.0.2.1",
          "11: endpoint= must be ADDRESS:PORT, such as 192.0.2.1:51820 or [2001:db8::1]:51820, not "

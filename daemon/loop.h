@@ -2,7 +2,7 @@
  * The daemon's event loop, on libev: sockets, interface, the node's deadline, changes of addresses
  * and of the wall clock, signals, and the control socket.
  *
- *   TERM, INT   end         HUP   opens the log anew, reads peers and servers again
+ *   TERM, INT   end         HUP   opens the log anew, reads peers again
  *   USR1        status to the log    QUIT  writes the ring tape
  */
 #ifndef WARREN_DAEMON_LOOP_H

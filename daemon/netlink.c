@@ -172,6 +172,16 @@ bool netlink_up(struct netlink *netlink, uint32_t index, uint32_t mtu)
     return ask(netlink, header);
 }
 
+bool netlink_segments(struct netlink *netlink, uint32_t index, uint32_t most)
+{
+    check(index > 0 && most > 0);
+    struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = (int)index};
+    struct request request;
+    struct nlmsghdr *header = begin(&request, RTM_NEWLINK, 0, &link, sizeof link);
+    put_u32(&request, IFLA_GSO_MAX_SEGS, most);
+    return ask(netlink, header);
+}
+
 static bool change_address(struct netlink *netlink, uint16_t type, uint32_t index,
                            const struct addr *addr, unsigned bits)
 {

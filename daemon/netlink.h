@@ -30,6 +30,8 @@ uint32_t netlink_index(const char *name);
 
 /* Sets the MTU, and the interface up. */
 bool netlink_up(struct netlink *netlink, uint32_t index, uint32_t mtu);
+/* The interface shall give super-packets of so many segments at most. */
+bool netlink_segments(struct netlink *netlink, uint32_t index, uint32_t most);
 /* Gives the interface an address; its subnet is the first `bits`. Harmless when it has it. */
 bool netlink_address_add(struct netlink *netlink, uint32_t index, const struct addr *addr,
                          unsigned bits);

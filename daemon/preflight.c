@@ -104,6 +104,45 @@ static void check_cards(const struct daemon *daemon, struct preflight *preflight
              "register with, and no peer of the mesh can be reached");
 }
 
+/* Whether what is sent to this address outside would go into the tunnel. */
+static void check_outside(const struct config *config, struct preflight *preflight,
+                          const struct addr *outside, const char *name)
+{
+    for (uint32_t i = 0; i < config->peer_count; i++) {
+        const struct node_in_peer *in = &config->peers[i].in;
+        for (uint32_t k = 0; k < in->subnet_count; k++) {
+            char address[TEXT_ADDR_SIZE], prefix[TEXT_ADDR_SIZE];
+            if (subnet_has(&in->subnets[k], outside))
+                find(preflight, false,
+                     "the subnets= of %s have %s, where %s is: unless a smaller route leads there, "
+                     "what is sent to it goes into the tunnel and is lost (%s)",
+                     config->peers[i].name, text_subnet(prefix, &in->subnets[k]), name,
+                     text_addr(address, outside));
+        }
+    }
+}
+
+static void check_loops(const struct daemon *daemon, struct preflight *preflight)
+{
+    const struct config *config = &daemon->config;
+    if (config->interface[0] == 0)
+        return;
+    for (uint32_t i = 0; i < config->server_count; i++) {
+        const struct server_record *record = &daemon->papers.cards[i].card.record;
+        for (uint32_t k = 0; k < record->endpoint_count; k++) {
+            const struct addr *addr = &record->endpoints[k].addr;
+            uint32_t first = 0; /* with that address: it has several ports */
+            while (!addr_equal_ip(addr, &record->endpoints[first].addr))
+                first++;
+            if (first == k)
+                check_outside(config, preflight, addr, config->servers[i].name);
+        }
+    }
+    for (uint32_t i = 0; i < config->peer_count; i++)
+        if (config->peers[i].in.endpoint.family != ADDR_NONE)
+            check_outside(config, preflight, &config->peers[i].in.endpoint, config->peers[i].name);
+}
+
 static void check_papers(struct daemon *daemon, struct preflight *preflight)
 {
     struct start_error error = {.text = ""};
@@ -121,6 +160,7 @@ static void check_papers(struct daemon *daemon, struct preflight *preflight)
     if (now_s >= CLOCK_LEAST_S)
         check_validity(daemon, preflight, now_s);
     check_cards(daemon, preflight, now_s);
+    check_loops(daemon, preflight);
     for (uint32_t i = 0; i < daemon->config.peer_count; i++) {
         const struct config_peer *peer = &daemon->config.peers[i];
         uint8_t psk[KEYFILE_PSK_SIZE];

@@ -21,6 +21,7 @@
 #include "daemon/text.h"
 
 enum {
+    AROUND = 56,        /* bytes at most that a packet grows by: padding, tunnel and relay */
     VERSION_SHIFT = 20, /* a record's version counts from its second */
     CARD_ADDRESSES = 3, /* each has five endpoints, of SERVER_ENDPOINTS_MAX */
     TRAFFIC_TRIES = 8,  /* ports that are tried for all of a client's addresses */
@@ -256,6 +257,11 @@ bool start_interface(struct daemon *daemon, struct start_error *error)
     if (daemon->tun_index == 0 || !netlink_up(&daemon->netlink, daemon->tun_index, config->mtu))
         return fail(error, "cannot set up the interface %s: %s; it takes CAP_NET_ADMIN",
                     daemon->tun.name, strerror(errno));
+    /* A super-packet that becomes one train arrives as one; where it cannot be, it becomes two. */
+    uint32_t segments = UDP_TRAIN_MAX / (config->mtu + AROUND);
+    if (segments > UDP_TRAIN_SEGMENTS)
+        segments = UDP_TRAIN_SEGMENTS;
+    (void)netlink_segments(&daemon->netlink, daemon->tun_index, segments);
     for (uint32_t i = 0; i < daemon->address_count; i++) {
         const struct config_address *own = &daemon->addresses[i];
         char text[TEXT_ADDR_SIZE];

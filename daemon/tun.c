@@ -21,6 +21,7 @@
 /* Read and refused one after the other, before the caller looks elsewhere. */
 enum { REFUSED_MAX = 64 };
 
+_Static_assert(TUN_JOINED_MAX *NODE_PACKET_MAX <= NODE_PACKETS_MAX, "a node takes such a train");
 _Static_assert(TUN_NAME_SIZE == IFNAMSIZ, "a name that we keep is one that the kernel takes");
 
 static bool is_gone(int error)
@@ -108,32 +109,102 @@ static bool next_train(struct tun *tun, struct node_in_packet *packet)
     return size > 0;
 }
 
-/* What was read; false when it is refused. */
-static bool take(struct tun *tun, const struct offload_header *header, uint32_t size,
-                 struct node_in_packet *packet)
+/* A super-packet; false when it is refused. */
+static bool take_super(struct tun *tun, const struct offload_header *header, const uint8_t *bytes,
+                       uint32_t size, struct node_in_packet *packet)
 {
-    if (header->kind != OFFLOAD_SINGLE) {
-        if (!offload_split_begin(&tun->split, header, tun->packet, size)) {
-            tun->counts.refused++;
-            return false;
-        }
-        uint32_t payload = size - tun->split.headers;
-        if (payload > tun->split.segment)
-            payload = tun->split.segment;
-        if (tun->split.headers + payload <= NODE_PACKET_MAX)
-            return next_train(tun, packet);
-    } else if (size <= NODE_PACKET_MAX) {
-        if (size == 0 || !offload_complete(header, tun->packet, size)) {
-            tun->counts.refused++;
-            return false;
-        }
-        tun->counts.received++;
-        tun->counts.received_bytes += size;
-        *packet = (struct node_in_packet){.bytes = tun->packet, .size = size};
-        return true;
+    if (!offload_split_begin(&tun->split, header, bytes, size)) {
+        tun->counts.refused++;
+        return false;
     }
+    uint32_t payload = size - tun->split.headers;
+    if (payload > tun->split.segment)
+        payload = tun->split.segment;
+    if (tun->split.headers + payload <= NODE_PACKET_MAX)
+        return next_train(tun, packet);
     tun->counts.too_big++;
     return false;
+}
+
+/* A packet that stands for itself; false when it is refused. */
+static bool take_single(struct tun *tun, const struct offload_header *header, uint8_t *bytes,
+                        uint32_t size)
+{
+    if (size > NODE_PACKET_MAX) {
+        tun->counts.too_big++;
+        return false;
+    }
+    if (size == 0 || !offload_complete(header, bytes, size)) {
+        tun->counts.refused++;
+        return false;
+    }
+    tun->counts.received++;
+    tun->counts.received_bytes += size;
+    return true;
+}
+
+/*
+ * Reads one packet or super-packet to `bytes`, where there is room for TUN_PACKET_SIZE. Its size; 0
+ * when there is none, or it failed.
+ */
+static uint32_t read_one(struct tun *tun, struct offload_header *header, uint8_t *bytes)
+{
+    tun->error = 0;
+    for (unsigned i = 0; i < REFUSED_MAX && !tun->drained; i++) {
+        const struct iovec parts[2] = {
+            {.iov_base = header, .iov_len = sizeof *header},
+            {.iov_base = bytes, .iov_len = TUN_PACKET_SIZE},
+        };
+        ssize_t size = readv(tun->fd, parts, 2);
+        if (size < 0) {
+            tun->drained = errno == EAGAIN || errno == EINTR;
+            tun->error = tun->drained ? 0 : errno;
+            return 0;
+        }
+        tun->counts.reads++;
+        if (size > (ssize_t)sizeof *header)
+            return (uint32_t)size - (uint32_t)sizeof *header;
+        tun->counts.refused++;
+    }
+    return 0;
+}
+
+/* Whether two packets are of one flow, as far as their headers tell at once. */
+static bool same_flow(const uint8_t *a, const uint8_t *b, uint32_t size)
+{
+    enum { V4_END = 24, V6_END = 44 }; /* of the ports */
+    if (size >= V4_END && a[0] == 0x45 && b[0] == 0x45)
+        return a[9] == b[9] && memcmp(a + 12, b + 12, V4_END - 12) == 0;
+    return size >= V6_END && a[0] >> 4 == 6 && b[0] >> 4 == 6 && a[6] == b[6] &&
+           memcmp(a + 8, b + 8, V6_END - 8) == 0;
+}
+
+/*
+ * Behind the packet of `size` bytes at the front come others of its flow, as long as the system has
+ * them: all of that size, but the last may be shorter. Returns the size of all. What is read and
+ * does not join is held.
+ */
+static uint32_t join(struct tun *tun, uint32_t size)
+{
+    uint32_t end = size;
+    for (unsigned i = 1; i < TUN_JOINED_MAX; i++) {
+        uint8_t *next = tun->packet + end;
+        uint32_t more = read_one(tun, &tun->held, next);
+        if (more == 0)
+            break;
+        if (tun->held.kind != OFFLOAD_SINGLE || more > size ||
+            !same_flow(tun->packet, next, more)) {
+            tun->held_size = more;
+            tun->held_packet = next;
+            break;
+        }
+        if (!take_single(tun, &tun->held, next, more))
+            continue;
+        end += more;
+        if (more < size)
+            break;
+    }
+    return end;
 }
 
 enum tun_status tun_read(struct tun *tun, struct node_in_packet *packet)
@@ -142,25 +213,33 @@ enum tun_status tun_read(struct tun *tun, struct node_in_packet *packet)
     if (tun->splitting && next_train(tun, packet))
         return TUN_OK;
     for (unsigned i = 0; i < REFUSED_MAX && !tun->dead; i++) {
-        struct offload_header header = {0};
-        const struct iovec parts[2] = {
-            {.iov_base = &header, .iov_len = sizeof header},
-            {.iov_base = tun->packet, .iov_len = sizeof tun->packet},
-        };
-        ssize_t size = readv(tun->fd, parts, 2);
-        if (size < 0) {
-            if (errno == EAGAIN || errno == EINTR)
-                return TUN_EMPTY;
-            tun->error = errno;
-            tun->dead = is_gone(errno) || errno == EIO;
-            return tun->dead ? TUN_DEAD : TUN_EMPTY;
+        struct offload_header header = tun->held;
+        const uint8_t *bytes = tun->held_packet;
+        uint32_t size = tun->held_size;
+        tun->held_size = 0;
+        if (size == 0) {
+            bytes = tun->packet;
+            size = read_one(tun, &header, tun->packet);
         }
-        tun->counts.reads++;
-        if (size < (ssize_t)sizeof header)
-            tun->counts.refused++;
-        else if (take(tun, &header, (uint32_t)size - (uint32_t)sizeof header, packet))
-            return TUN_OK;
+        if (size == 0) {
+            tun->dead = is_gone(tun->error) || tun->error == EIO;
+            break;
+        }
+        if (header.kind != OFFLOAD_SINGLE) {
+            if (take_super(tun, &header, bytes, size, packet))
+                return TUN_OK;
+            continue;
+        }
+        if (size <= NODE_PACKET_MAX && bytes != tun->packet)
+            memmove(tun->packet, bytes, size);
+        if (!take_single(tun, &header, tun->packet, size))
+            continue;
+        uint32_t all = join(tun, size);
+        *packet = (struct node_in_packet){
+            .bytes = tun->packet, .size = all, .segment = all > size ? size : 0};
+        return TUN_OK;
     }
+    tun->drained = false;
     return tun->dead ? TUN_DEAD : TUN_EMPTY;
 }
 
@@ -203,6 +282,8 @@ bool tun_open(struct tun *tun, const char *name)
     tun->error = 0;
     tun->counts = (struct tun_counts){0};
     tun->splitting = false;
+    tun->drained = false;
+    tun->held_size = 0;
     set_offloads(tun);
     offload_gather_init(&tun->gather, tun->tcp, tun->udp, emit, tun);
     return true;
@@ -214,4 +295,5 @@ void tun_close(struct tun *tun)
         close(tun->fd);
     tun->fd = -1;
     tun->splitting = false;
+    tun->held_size = 0;
 }

@@ -14,6 +14,7 @@
 enum {
     TUN_NAME_SIZE = 16,                      /* with the zero at the end */
     TUN_PACKET_SIZE = OFFLOAD_SIZE_MAX + 64, /* IPv6 does not count its own header */
+    TUN_JOINED_MAX = 44,                     /* packets read one by one that become a train */
 };
 
 enum tun_status {
@@ -44,9 +45,14 @@ struct tun {
     int error; /* errno of the last failure */
     struct tun_counts counts;
     bool splitting; /* `split` is not at its end */
+    bool drained;   /* the system has just said that it has no more */
+    /* What was read last and did not join the train before it; size 0: there is none. */
+    struct offload_header held;
+    uint32_t held_size;
+    const uint8_t *held_packet; /* within `packet` */
     struct offload_split split;
     struct offload_gather gather;
-    uint8_t packet[TUN_PACKET_SIZE];
+    uint8_t packet[TUN_JOINED_MAX * NODE_PACKET_MAX + TUN_PACKET_SIZE];
     uint8_t train[NODE_PACKETS_MAX];
 };
 
@@ -60,14 +66,15 @@ bool tun_open(struct tun *tun, const char *name);
 void tun_close(struct tun *tun);
 
 /*
- * The next packet or train. Its bytes are good until the next call. Call until TUN_EMPTY, or a
+ * The next packet or train: a super-packet that was split, or packets of one flow and size that the
+ * system has given one after the other, such as acknowledgements. Nothing waits for more to come. Its bytes are good until the next call. Call until TUN_EMPTY, or a
  * bounded number of times and again when the fd is readable *or* tun_waiting() says so.
  */
 enum tun_status tun_read(struct tun *tun, struct node_in_packet *packet);
-/* Part of a super-packet has been read already and waits. */
+/* Something has been read already and waits. */
 static inline bool tun_waiting(const struct tun *tun)
 {
-    return tun->splitting;
+    return tun->splitting || tun->held_size > 0;
 }
 
 /*

@@ -29,6 +29,7 @@ enum {
     MTU = 1400,
     STREAM_SIZE = 16 << 20, /* bytes */
     CHUNK_SIZE = 256 << 10,
+    SEGMENTS = 40,      /* of a super-packet of TCP, at most */
     PATIENCE_MS = 5000, /* nothing at all happens for so long only where something is wrong */
 };
 
@@ -39,6 +40,7 @@ struct end {
     uint32_t index;
     int tcp[2]; /* IPv4 and IPv6 */
     int udp[2];
+    int other_udp; /* IPv4 */
 };
 
 static struct end near, far;
@@ -79,6 +81,9 @@ static const char *make_end(struct end *end)
     end->index = netlink_index(end->tun.name);
     assert_true(end->index > 0);
     assert_true(netlink_up(&end->netlink, end->index, MTU));
+    assert_true(netlink_segments(&end->netlink, end->index, SEGMENTS));
+    end->other_udp = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_true(end->other_udp >= 0);
     for (unsigned v6 = 0; v6 < 2; v6++) {
         struct addr addr = address_of(end, v6 != 0);
         assert_true(netlink_address_add(&end->netlink, end->index, &addr, v6 != 0 ? 64 : 24));
@@ -192,6 +197,7 @@ static void tcp_passes(bool v6)
     if (near.tun.tcp) {
         /* How many at once is for TCP to decide, and a slow machine makes it careful. */
         assert_true(near.tun.counts.reads - reads.reads < received);
+        assert_true((near.tun.counts.reads - reads.reads) * SEGMENTS >= received);
         assert_true(far.tun.counts.writes - writes.writes < sent);
     }
     assert_int_equal(near.tun.counts.refused + near.tun.counts.too_big, 0);
@@ -261,6 +267,64 @@ static void carries_udp_trains(void **state)
         skip();
     udp_passes(false);
     udp_passes(true);
+}
+
+enum { LONE_FLOW = 100, LONE_COUNT = 110, LONE_HEADERS = 28 };
+
+/* A hundred, of which one is shorter; of another flow, five short ones and five longer. */
+static size_t lone_size(unsigned i)
+{
+    bool is_short = i < LONE_FLOW ? i == 49 : i < LONE_FLOW + 5;
+    return LONE_HEADERS + (is_short ? 200u : 500u);
+}
+
+static void send_lone(int from, unsigned begin, unsigned end)
+{
+    struct sockaddr_storage address;
+    socklen_t size = socket_address(&far, false, &address);
+    for (unsigned i = begin; i < end; i++) {
+        const uint8_t bytes[500] = {(uint8_t)i};
+        size_t payload = lone_size(i) - LONE_HEADERS;
+        ssize_t sent = sendto(from, bytes, payload, 0, (struct sockaddr *)&address, size);
+        assert_int_equal(sent, payload);
+    }
+}
+
+/*
+ * Packets that the system gives one by one become trains, in their order: of one flow, of one size
+ * but the last, and no longer than a node takes. What else is on the way may part them.
+ */
+static void joins_what_comes_one_by_one(void **state)
+{
+    (void)state;
+    if (skipped != NULL)
+        skip();
+    int none = 0;
+    assert_int_equal(setsockopt(near.udp[0], SOL_UDP, UDP_SEGMENT, &none, sizeof none), 0);
+    carry(&near.tun, &far.tun);
+    uint64_t received = near.tun.counts.received;
+    send_lone(near.udp[0], 0, LONE_FLOW);
+    send_lone(near.other_udp, LONE_FLOW, LONE_COUNT);
+    struct node_in_packet in;
+    unsigned trains = 0, foreign = 0, next = 0;
+    while (tun_read(&near.tun, &in) == TUN_OK) {
+        uint32_t segment = in.segment > 0 ? in.segment : in.size;
+        assert_true(in.size <= NODE_PACKETS_MAX);
+        if (in.bytes[0] != 0x45 || in.bytes[9] != IPPROTO_UDP) {
+            foreign++;
+            continue;
+        }
+        trains++;
+        unsigned first = next;
+        for (uint32_t at = 0; at < in.size; at += segment, next++) {
+            assert_int_equal(in.bytes[at + LONE_HEADERS], next);
+            assert_true(next == first || next != LONE_FLOW);
+            assert_int_equal(in.size - at < segment ? in.size - at : segment, lone_size(next));
+        }
+    }
+    assert_int_equal(next, LONE_COUNT);
+    assert_true(trains >= 6 && trains <= 6 + foreign);
+    assert_true(near.tun.counts.received - received >= LONE_COUNT);
 }
 
 /* An interface that is down takes nothing, and is not dead for that. */
@@ -335,8 +399,9 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(carries_tcp_over_ipv4), cmocka_unit_test(carries_tcp_over_ipv6),
-        cmocka_unit_test(carries_udp_trains),    cmocka_unit_test(survives_being_down),
-        cmocka_unit_test(refuses_a_name),        cmocka_unit_test(tells_that_it_is_gone),
+        cmocka_unit_test(carries_udp_trains),    cmocka_unit_test(joins_what_comes_one_by_one),
+        cmocka_unit_test(survives_being_down),   cmocka_unit_test(refuses_a_name),
+        cmocka_unit_test(tells_that_it_is_gone),
     };
     return cmocka_run_group_tests(tests, make_ends, close_ends);
 }

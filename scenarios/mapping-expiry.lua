@@ -1,6 +1,7 @@
 -- NATs that forget a mapping after 30 s without use, and have one for each remote, as Linux does, so that nothing but the
 -- pair's own keepalive keeps its path open: it is there after fourteen minutes in which nothing was said, and carries data at
--- once when there is some again.
+-- once when there is some again. The session has ended long before, so the first packet comes after a handshake: by the
+-- path of 25 ms three times.
 
 -- Only one side speaks afterwards: two that speak at once would open both NATs anew.
 local function quiet(from, to, kind)
@@ -19,8 +20,8 @@ local function quiet(from, to, kind)
 
     expect { within = "1s", after = "8s", direct("alice", "bob") }
     expect { always, after = "9s", direct("alice", "bob") }
-    expect { within = "30ms", after = "880s", data(from, to) }
-    expect { always, after = "880s", data(from, to, { gap = "30ms" }) }
+    expect { within = "75ms", after = "880s", data(from, to) }
+    expect { always, after = "880100ms", data(from, to, { gap = "30ms" }) }
 end
 
 for _, kind in ipairs { "both", "outbound" } do

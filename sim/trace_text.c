@@ -197,7 +197,8 @@ static void add_command(struct text *text, uint64_t kind)
         [NODE_IN_WALL_CLOCK] = "wall-clock", [NODE_IN_IDENTITY] = "identity",
         [NODE_IN_SERVER] = "server",         [NODE_IN_SERVE_MESH] = "serve-mesh",
         [NODE_IN_NETWORK] = "network",       [NODE_IN_CONNECT] = "connect",
-        [NODE_IN_CARRY] = "carry",
+        [NODE_IN_CARRY] = "carry",           [NODE_IN_PEER] = "peer",
+        [NODE_IN_PACKET] = "packet",
     };
     if (kind < sizeof names / sizeof *names && names[kind] != NULL)
         add(text, "command %s", names[kind]);
@@ -233,6 +234,9 @@ static void add_output(struct text *text, const struct node_out *out)
         add(text, "delivered %" PRIu32 " bytes of ", out->deliver.size);
         add_key(text, out->deliver.peer);
         add(text, out->deliver.relayed ? ", relayed" : ", direct");
+        return;
+    case NODE_OUT_PACKET:
+        add(text, "%" PRIu32 " bytes for the tunnel interface", out->packet.size);
         return;
     default:
         add(text, "output %u", (unsigned)out->kind);

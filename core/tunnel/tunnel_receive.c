@@ -127,7 +127,7 @@ void tunnel_data(struct tunnel *tunnel, const struct tunnel_tools *t,
     size_t front = peer->hub ? TUNNEL_DATA_HEADER_SIZE : 0;
     size_t room;
     uint8_t *plain = outbox_room(t->cx->out, &room) + front;
-    if (room < plain_size + 4 * CRYPTO_AEAD_TAG_SIZE) {
+    if (room < plain_size + (size_t)4 * CRYPTO_AEAD_TAG_SIZE) {
         context_trace(t->cx, TRACE_OUTPUT_FULL, (struct trace_record){.number = plain_size});
         return;
     }

@@ -30,7 +30,10 @@ struct judge_pair {
     uint64_t delay_ns[2]; /* one way between the caller, the callee and their homes */
     uint64_t homes_ns;    /* between the homes */
     uint64_t peer_ns;     /* between the two */
-    const char *why;      /* it says nothing, or NULL; static */
+    /* For a packet of the caller's where the two have no session: a handshake's two messages go
+       before it, all three through the relay. With one it is says.first_data_ns. */
+    uint64_t first_inner_ns;
+    const char *why; /* it says nothing, or NULL; static */
 };
 
 /*

@@ -139,6 +139,16 @@ static void relate(const struct plan_scenario *scenario, const uint32_t ends[sta
     pair->peer_ns = mean_ns(scenario, ends[0], ends[1], turn);
 }
 
+/* One way from a client to another through both their homes. */
+static uint64_t relayed_ns(const struct plan_scenario *scenario, uint32_t from, uint32_t to,
+                           uint32_t home_from, uint32_t home_to)
+{
+    uint64_t between_ns =
+        home_from != home_to ? way_ns(scenario, home_from, home_to, PLAN_INTERNET) : 0;
+    return way_ns(scenario, from, home_from, PLAN_INTERNET) + between_ns +
+           way_ns(scenario, home_to, to, PLAN_INTERNET);
+}
+
 bool judge_pair_oracle(const struct plan_scenario *scenario, uint32_t a, uint32_t b,
                        const uint32_t homes[static 2], struct judge_pair *judged)
 {
@@ -166,11 +176,13 @@ bool judge_pair_oracle(const struct plan_scenario *scenario, uint32_t a, uint32_
     judged->homes_ns = pair.homes_ns;
     judged->peer_ns = pair.peer_ns;
     judged->says = oracle_pair(&pair);
+    judged->first_inner_ns = ORACLE_NEVER;
+    if (judged->says.first_data_ns == ORACLE_NEVER)
+        return true;
     /* The first datagram goes one way only, and the plan knows how long that takes. */
-    if (judged->says.first_data_ns != ORACLE_NEVER)
-        judged->says.first_data_ns =
-            way_ns(scenario, a, at[0], PLAN_INTERNET) + way_ns(scenario, at[1], b, PLAN_INTERNET) +
-            (at[0] != at[1] ? way_ns(scenario, at[0], at[1], PLAN_INTERNET) : 0);
+    judged->says.first_data_ns = relayed_ns(scenario, a, b, at[0], at[1]);
+    judged->first_inner_ns =
+        2 * judged->says.first_data_ns + relayed_ns(scenario, b, a, at[1], at[0]);
     return true;
 }
 

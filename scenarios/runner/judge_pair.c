@@ -36,6 +36,13 @@ struct tracker {
     uint64_t relayed_ns; /* when the last datagram was sent that a relay was asked to carry */
 };
 
+/*
+ * For so long after data has come under it, a session that nobody has lost is surely still there.
+ * At REKEY_AFTER_TIME, and the ten seconds after which a keepalive answers at the latest, there is
+ * a new one, and before REJECT_AFTER_TIME the old one holds (the WireGuard paper, section 6.1).
+ */
+#define SESSION_NS UINT64_C(50000000000)
+
 /* A relay that has been left alone for so long, while data arrived, is no longer in the way. */
 #define LEFT_ALONE_NS UINT64_C(1000000000)
 
@@ -288,7 +295,7 @@ static bool judge_data(const struct plan_expect *expect, const struct run *run,
         worst_ns = sent_ns - last_ns;
         worst_at_ns = last_ns;
     }
-    snprintf(happened, JUDGE_TEXT_SIZE, "%" PRIu32 " datagrams arrived, the longest gap was %s",
+    snprintf(happened, JUDGE_TEXT_SIZE, "%" PRIu32 " packets arrived, the longest gap was %s",
              arrived, field_render_duration(worst_ns / 1000 * 1000, length));
     size_t size = strlen(happened);
     snprintf(happened + size, JUDGE_TEXT_SIZE - size, ", from %s on",
@@ -370,15 +377,48 @@ static struct joined follow(const struct run *run, const struct run_pair *pair, 
     return last;
 }
 
-static uint64_t first_data_ns(const struct run *run, const struct run_pair *pair)
+/* From the connect to the first of these events for what the caller has sent since. */
+static uint64_t first_ns(const struct run *run, const struct run_pair *pair, unsigned kinds)
 {
     for (uint32_t i = 0; i < run->event_count; i++) {
         const struct run_event *event = &run->events_seen[i];
-        if (event->kind == RUN_ARRIVED && event->from == pair->a && event->to == pair->b &&
+        if ((kinds >> event->kind & 1) != 0 && event->from == pair->a && event->to == pair->b &&
             event->sent_ns >= pair->at_ns)
             return event->at_ns - pair->at_ns;
     }
     return JUDGE_NEVER;
+}
+
+/* Whether either of the two has lost its state in that time. */
+static bool has_restarted(const struct plan_scenario *scenario, const struct run_pair *pair,
+                          uint64_t from_ns)
+{
+    for (uint32_t i = 0; i < scenario->action_count; i++) {
+        const struct plan_action *action = &scenario->actions[i];
+        if ((action->kind == PLAN_CRASH || action->kind == PLAN_RESTART) &&
+            (action->place == pair->a || action->place == pair->b) && action->at_ns >= from_ns &&
+            action->at_ns <= pair->at_ns)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Whether the two had a session when the caller was told to connect: then its packet goes at once.
+ */
+static bool has_session(const struct plan_scenario *scenario, const struct run *run,
+                        const struct run_pair *pair)
+{
+    for (uint32_t i = run->event_count; i > 0; i--) {
+        const struct run_event *event = &run->events_seen[i - 1];
+        bool ours = (event->from == pair->a && event->to == pair->b) ||
+                    (event->from == pair->b && event->to == pair->a);
+        if (event->kind != RUN_ARRIVED || !ours || event->at_ns >= pair->at_ns)
+            continue;
+        return pair->at_ns - event->at_ns < SESSION_NS &&
+               !has_restarted(scenario, pair, event->at_ns);
+    }
+    return false;
 }
 
 void judge_sum_up(const struct plan_scenario *scenario, const struct run *run, uint32_t pair_index,
@@ -392,7 +432,9 @@ void judge_sum_up(const struct plan_scenario *scenario, const struct run *run, u
     *sum = (struct judge_sum){.a = pair->a, .b = pair->b};
     struct joined last = follow(run, pair, &said, &sum->direct_ns, reasons);
     sum->path = last.path;
-    sum->first_data_ns = first_data_ns(run, pair);
+    sum->first_data_ns = first_ns(run, pair, 1u << RUN_ANSWERED | 1u << RUN_ARRIVED);
+    sum->first_inner_ns = first_ns(run, pair, 1u << RUN_ARRIVED);
+    sum->inner_bound_ns = JUDGE_NEVER;
     if (last.reason == REASONS_DIFFER)
         snprintf(sum->reason, sizeof sum->reason, "%s|%s", reason_name((enum reason)reasons[0]),
                  reason_name((enum reason)reasons[1]));
@@ -403,6 +445,8 @@ void judge_sum_up(const struct plan_scenario *scenario, const struct run *run, u
     sum->known = judge_pair_oracle(scenario, pair->a, pair->b, homes, &sum->oracle);
     if (!sum->known)
         return;
+    sum->inner_bound_ns = has_session(scenario, run, pair) ? sum->oracle.says.first_data_ns
+                                                           : sum->oracle.first_inner_ns;
     struct wanted wanted = wanted_of(&sum->oracle.says, &pair->seen);
     uint32_t which = wanted.path[1] != NODE_PATH_PENDING && last.path == wanted.path[1];
     sum->agrees = said && is_wanted(&wanted, &last);
@@ -418,21 +462,31 @@ uint64_t judge_stretch(const struct judge_sum *sum)
     return (sum->direct_ns * 1000 + bound_ns - 1) / bound_ns;
 }
 
-/* Whether the first datagram and the direct path came as soon as the oracle says. */
+/* Whether the first one was there as soon as it can be; where it can never be, that is so. */
+static bool is_first_in_time(const char *what, uint64_t at_ns, uint64_t bound_ns,
+                             char happened[static JUDGE_TEXT_SIZE])
+{
+    char time[FIELD_TEXT_SIZE], bound[FIELD_TEXT_SIZE];
+    if (bound_ns == JUDGE_NEVER || at_ns <= bound_ns)
+        return true;
+    if (at_ns == JUDGE_NEVER)
+        snprintf(happened, JUDGE_TEXT_SIZE, "the first %s never arrived", what);
+    else
+        snprintf(happened, JUDGE_TEXT_SIZE,
+                 "the first %s arrived after %s, and could have after %s", what,
+                 field_render_duration(at_ns, time), field_render_duration(bound_ns, bound));
+    return false;
+}
+
+/* Whether the first datagram, the first packet and the direct path came as soon as they can. */
 static bool is_in_time(const struct judge_sum *sum, char happened[static JUDGE_TEXT_SIZE])
 {
     char time[FIELD_TEXT_SIZE], bound[FIELD_TEXT_SIZE];
     const struct oracle_pair_says *says = &sum->oracle.says;
-    if (says->first_data_ns != ORACLE_NEVER && sum->first_data_ns > says->first_data_ns) {
-        if (sum->first_data_ns == JUDGE_NEVER)
-            snprintf(happened, JUDGE_TEXT_SIZE, "the first datagram never arrived");
-        else
-            snprintf(happened, JUDGE_TEXT_SIZE,
-                     "the first datagram arrived after %s, and could have after %s",
-                     field_render_duration(sum->first_data_ns, time),
-                     field_render_duration(says->first_data_ns, bound));
+    _Static_assert(ORACLE_NEVER == JUDGE_NEVER, "never is never");
+    if (!is_first_in_time("datagram", sum->first_data_ns, says->first_data_ns, happened) ||
+        !is_first_in_time("packet", sum->first_inner_ns, sum->inner_bound_ns, happened))
         return false;
-    }
     if (says->verdict != ORACLE_DIRECT || judge_stretch(sum) <= JUDGE_STRETCH_MAX)
         return true;
     snprintf(happened, JUDGE_TEXT_SIZE, "it was direct after %s, and could have been after %s",

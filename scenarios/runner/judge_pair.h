@@ -25,8 +25,10 @@ struct judge_sum {
     char reason[JUDGE_REASON_SIZE]; /* "punched|public" where the sides do not agree; "": none */
     uint8_t wanted;                 /* what the oracle says: enum node_path; */
     uint8_t wanted_reason;          /* enum reason. Where chance decides, that of what happened */
-    uint64_t first_data_ns; /* from the connect to the first datagram at the callee; JUDGE_NEVER */
-    uint64_t direct_ns;     /* to when both sides have said that it is direct; likewise */
+    uint64_t first_data_ns;  /* from the connect to the first datagram at the callee; JUDGE_NEVER */
+    uint64_t first_inner_ns; /* likewise, to the first packet that comes out of its tunnel */
+    uint64_t inner_bound_ns; /* for that, by whether the two had a session; JUDGE_NEVER: none */
+    uint64_t direct_ns;      /* to when both sides have said that it is direct; likewise */
     struct judge_pair oracle;
 };
 

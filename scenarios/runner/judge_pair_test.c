@@ -30,7 +30,7 @@ static int load(void **state)
         "client 'a' { behind = 'home', delay = '1ms', home = 's1' }\n"
         "client 'b' { behind = 'office', home = 's2' }\n"
         "client 'c' { behind = 'shared', delay = '2ms' } client 'd' { behind = 'shared' }\n"
-        "at '1s' { connect('a', 'b') }\n";
+        "at '1s' { connect('a', 'b') } at '100s' { restart('b') }\n";
     char error[LOAD_ERROR_SIZE];
     (void)state;
     if (!plan_load(&plan, "x", script, sizeof script - 1, error))
@@ -50,8 +50,8 @@ static int unload(void **state)
 /*
  * A row of words: "@SECONDS" sets the time; "a:P", "b:P" is what that side says, P being p pending,
  * r relayed, d direct, u unreachable, and a letter for the reason; "ab" and "ba" arrive now what
- * was sent now; "+ab" is sent; "~ab" goes by the relay, sent at the time it went; "~-ab" was sent a
- * second earlier.
+ * was sent now; "!ab" is a handshake of a's that b answers now; "+ab" is sent; "~ab" goes by the
+ * relay, sent at the time it went; "~-ab" was sent a second earlier.
  */
 static struct run run_of(const char *text)
 {
@@ -79,7 +79,10 @@ static struct run run_of(const char *text)
                                           : REASON_NONE;
         } else {
             const char *ends = at;
-            event.kind = *ends == '+' ? RUN_SENT : *ends == '~' ? RUN_RELAYED : RUN_ARRIVED;
+            event.kind = *ends == '+'   ? RUN_SENT
+                         : *ends == '~' ? RUN_RELAYED
+                         : *ends == '!' ? RUN_ANSWERED
+                                        : RUN_ARRIVED;
             ends += event.kind != RUN_ARRIVED;
             if (*ends == '-') {
                 event.sent_ns -= S;
@@ -241,15 +244,16 @@ static void test_delays(void **state)
 {
     static const struct {
         uint32_t a, b, home_a, home_b;
-        uint64_t delay_a_us, delay_b_us, homes_us, peer_us, first_us;
+        uint64_t delay_a_us, delay_b_us, homes_us, peer_us, first_us, inner_us;
     } rows[] = {
-        /* 1 + 10 + 5; the mean of 20 and 30, + 7; 5 + 7; 11 + the mean; 11 + 5 + 12 + 7 + 30 */
-        {A, B, PLAN_INTERNET, PLAN_INTERNET, 16000, 32000, 12000, 36000, 65000},
-        {A, B, S1, S1, 16000, 30000, 0, 36000, 51000},
-        {B, A, S1, S1, 30000, 16000, 0, 36000, 41000},
+        /* 1 + 10 + 5; the mean of 20 and 30, + 7; 5 + 7; 11 + the mean; 11 + 5 + 12 + 7 + 30;
+           twice that, and 20 + 7 + 12 + 5 + 11 the other way */
+        {A, B, PLAN_INTERNET, PLAN_INTERNET, 16000, 32000, 12000, 36000, 65000, 185000},
+        {A, B, S1, S1, 16000, 30000, 0, 36000, 51000, 143000},
+        {B, A, S1, S1, 30000, 16000, 0, 36000, 41000, 133000},
         /* both behind one router: by its LAN */
-        {C, D, S1, S1, 47000, 45000, 0, 2000, 92000},
-        {C, D, PLAN_INTERNET, S2, 47000, 47000, 12000, 2000, 106000},
+        {C, D, S1, S1, 47000, 45000, 0, 2000, 92000, 276000},
+        {C, D, PLAN_INTERNET, S2, 47000, 47000, 12000, 2000, 106000, 318000},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -261,6 +265,7 @@ static void test_delays(void **state)
         assert_int_equal(judged.homes_ns, rows[i].homes_us * 1000);
         assert_int_equal(judged.peer_ns, rows[i].peer_us * 1000);
         assert_int_equal(judged.says.first_data_ns, rows[i].first_us * 1000);
+        assert_int_equal(judged.first_inner_ns, rows[i].inner_us * 1000);
     }
 }
 
@@ -271,15 +276,19 @@ static void test_sums(void **state)
         uint8_t path;
         const char *reason;
         bool agrees;
-        uint64_t first_ms, direct_ms; /* 0: never */
+        uint64_t first_ms, inner_ms, direct_ms; /* 0: never */
     } rows[] = {
         /* eim-apdf against apdm-apdf cannot be direct */
-        {"a:rz b:rz @2 ab", NODE_PATH_RELAYED, "apdm-against-apdf", true, 1000, 0},
-        {"a:rz b:r", NODE_PATH_RELAYED, "", false, 0, 0},
-        {"a:rz b:rx", NODE_PATH_RELAYED, "apdm-against-apdf|punched", false, 0, 0},
-        {"@2 a:dx @3 b:dx", NODE_PATH_DIRECT, "punched", false, 0, 2000},
-        {"@2 a:dx b:dx @3 ~ab", NODE_PATH_RELAYED, "belied-by-relay", false, 0, 1000},
-        {"", NODE_PATH_PENDING, "", false, 0, 0},
+        {"a:rz b:rz @2 ab", NODE_PATH_RELAYED, "apdm-against-apdf", true, 1000, 1000, 0},
+        {"a:rz b:rz @2 !ab @3 ba @4 ab", NODE_PATH_RELAYED, "apdm-against-apdf", true, 1000, 3000,
+         0},
+        {"a:rz b:rz @2 !ba @3 ab", NODE_PATH_RELAYED, "apdm-against-apdf", true, 2000, 2000, 0},
+        {"a:rz b:rz @2 !ab", NODE_PATH_RELAYED, "apdm-against-apdf", true, 1000, 0, 0},
+        {"a:rz b:r", NODE_PATH_RELAYED, "", false, 0, 0, 0},
+        {"a:rz b:rx", NODE_PATH_RELAYED, "apdm-against-apdf|punched", false, 0, 0, 0},
+        {"@2 a:dx @3 b:dx", NODE_PATH_DIRECT, "punched", false, 0, 0, 2000},
+        {"@2 a:dx b:dx @3 ~ab", NODE_PATH_RELAYED, "belied-by-relay", false, 0, 0, 1000},
+        {"", NODE_PATH_PENDING, "", false, 0, 0, 0},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -294,6 +303,9 @@ static void test_sums(void **state)
         assert_int_equal(sum.wanted_reason, REASON_APDM_AGAINST_APDF);
         assert_true(sum.first_data_ns ==
                     (rows[i].first_ms != 0 ? rows[i].first_ms * MS : JUDGE_NEVER));
+        assert_true(sum.first_inner_ns ==
+                    (rows[i].inner_ms != 0 ? rows[i].inner_ms * MS : JUDGE_NEVER));
+        assert_int_equal(sum.inner_bound_ns, 185 * MS);
         assert_true(sum.direct_ns ==
                     (rows[i].direct_ms != 0 ? rows[i].direct_ms * MS : JUDGE_NEVER));
         assert_int_equal(judge_stretch(&sum), 0); /* there is no time to compare with */
@@ -305,12 +317,16 @@ static void test_sums(void **state)
 static void test_bounds(void **state)
 {
     static const struct {
-        uint64_t first_us, direct_us;
+        uint64_t first_us, inner_us, direct_us;
         bool no_bounds, passes;
     } rows[] = {
-        /* c and d share a LAN: 47 + 45 ms, and the larger of 94 and 92 ms with twice 2 ms more */
-        {92000, 98000, false, true},  {92000, 107800, false, true}, {92000, 107900, false, false},
-        {92001, 98000, false, false}, {92001, 107900, true, true},  {0, 98000, false, false},
+        /* c and d share a LAN: 47 + 45 ms, three times that for a packet, and for the direct path
+           the larger of 94 and 92 ms with twice 2 ms more */
+        {92000, 276000, 98000, false, true},   {92000, 276000, 107800, false, true},
+        {92000, 276000, 107900, false, false}, {92001, 276000, 98000, false, false},
+        {92000, 276001, 98000, false, false},  {92000, 0, 98000, false, false},
+        {92001, 276001, 107900, true, true},   {0, 276000, 98000, false, false},
+        {92000, 98000, 98000, false, true},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -320,18 +336,27 @@ static void test_bounds(void **state)
         event.kind = RUN_CONNECTED;
         run_add_event(&run, &event);
         run_add_pair(&run, &(struct run_pair){.a = C, .b = D, .at_ns = S});
-        event.kind = RUN_ARRIVED;
-        event.at_ns = S + rows[i].first_us * 1000;
-        if (rows[i].first_us != 0)
+        const struct {
+            uint64_t us;
+            enum run_event_kind kind;
+        } order[] = {{rows[i].first_us, RUN_ANSWERED},
+                     {rows[i].direct_us, RUN_PATH},
+                     {rows[i].inner_us, RUN_ARRIVED}};
+        for (size_t k = 0; k < 3; k++) {
+            event.kind = (uint8_t)order[k].kind;
+            event.at_ns = S + order[k].us * 1000;
+            event.path = NODE_PATH_DIRECT;
+            event.reason = REASON_SAME_LAN;
+            if (order[k].us == 0)
+                continue;
             run_add_event(&run, &event);
-        event.kind = RUN_PATH;
-        event.path = NODE_PATH_DIRECT;
-        event.reason = REASON_SAME_LAN;
-        event.at_ns = S + rows[i].direct_us * 1000;
-        run_add_event(&run, &event);
-        event.from = D;
-        event.to = C;
-        run_add_event(&run, &event);
+            if (event.kind != RUN_PATH)
+                continue;
+            struct run_event other = event;
+            other.from = D;
+            other.to = C;
+            run_add_event(&run, &other);
+        }
         struct plan_expect expect = {.kind = PLAN_VERDICT,
                                      .mode = PLAN_FINALLY,
                                      .client = C,
@@ -339,6 +364,38 @@ static void test_bounds(void **state)
                                      .no_bounds = rows[i].no_bounds};
         if (judge_pair_run(&plan.scenarios[0], &expect, &run, happened) != rows[i].passes)
             fail_msg("case %zu: %s", i, happened);
+        run_free(&run);
+    }
+}
+
+/* Who has a session sends at once, unless it is old, or either has forgotten it. */
+static void test_bound_with_a_session(void **state)
+{
+    static const struct {
+        uint64_t arrived_s, connect_s;
+        enum run_event_kind kind;
+        bool back, session;
+    } rows[] = {
+        {3, 9, RUN_ARRIVED, false, true},     {3, 9, RUN_ARRIVED, true, true},
+        {3, 52, RUN_ARRIVED, false, true},    {3, 53, RUN_ARRIVED, false, false},
+        {3, 9, RUN_ANSWERED, false, false},   {9, 9, RUN_ARRIVED, false, false},
+        {98, 103, RUN_ARRIVED, false, false}, /* b crashes at 100 s */
+        {101, 103, RUN_ARRIVED, true, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct run run = {.findings = NULL};
+        struct run_event event = {.at_ns = rows[i].arrived_s * S,
+                                  .sent_ns = rows[i].arrived_s * S,
+                                  .from = rows[i].back ? B : A,
+                                  .to = rows[i].back ? A : B,
+                                  .kind = (uint8_t)rows[i].kind};
+        struct judge_sum sum;
+        run_add_event(&run, &event);
+        run_add_pair(&run, &(struct run_pair){.a = A, .b = B, .at_ns = rows[i].connect_s * S});
+        judge_sum_up(&plan.scenarios[0], &run, 0, &sum);
+        if (sum.inner_bound_ns != (rows[i].session ? 65 * MS : 185 * MS))
+            fail_msg("case %zu", i);
         run_free(&run);
     }
 }
@@ -353,6 +410,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_delays, load, unload),
         cmocka_unit_test_setup_teardown(test_sums, load, unload),
         cmocka_unit_test_setup_teardown(test_bounds, load, unload),
+        cmocka_unit_test_setup_teardown(test_bound_with_a_session, load, unload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,7 @@ struct paper {
     enum paper_kind kind;
     char name[PLAN_NAME_SIZE];
     char issuer[PLAN_NAME_SIZE];
+    uint32_t place; /* of a credential */
     struct endpoint endpoints[SERVER_ENDPOINTS_MAX];
     uint32_t endpoint_count;
     uint8_t bytes[IDENTITY_ENCODING_MAX];
@@ -42,6 +43,7 @@ struct kept_keys {
     struct node_keys keys;
 };
 
+static const uint8_t families[] = {ADDR_V4, ADDR_V6};
 static struct kept_keys *all_keys;
 static struct paper *all_papers;
 
@@ -89,6 +91,24 @@ const uint8_t *mesh_tunnel_key(const char *name)
     return keys_of(name)->tunnel_public;
 }
 
+struct addr mesh_inner(uint32_t place, uint8_t family)
+{
+    check(place < PLAN_PLACES_MAX);
+    if (family == ADDR_V4)
+        return addr_v4(UINT32_C(0x0a400000) + place + 1, 0);
+    check(family == ADDR_V6);
+    const uint8_t ip[16] = {0xfd,
+                            'w',
+                            'a',
+                            'r',
+                            'r',
+                            'e',
+                            'n',
+                            [14] = (uint8_t)((place + 1) >> 8),
+                            (uint8_t)(place + 1)};
+    return addr_v6(ip, 0);
+}
+
 /* A place's name as a label, whose letters are fewer. */
 static struct label label_from(const char *name)
 {
@@ -111,7 +131,7 @@ static struct paper *find_paper(const struct paper *like)
 {
     for (struct paper *paper = all_papers; paper != NULL; paper = paper->next) {
         bool same = paper->kind == like->kind && strcmp(paper->name, like->name) == 0 &&
-                    strcmp(paper->issuer, like->issuer) == 0 &&
+                    strcmp(paper->issuer, like->issuer) == 0 && paper->place == like->place &&
                     paper->endpoint_count == like->endpoint_count;
         for (uint32_t i = 0; same && i < like->endpoint_count; i++)
             same = paper->endpoints[i].role == like->endpoints[i].role &&
@@ -140,6 +160,8 @@ static size_t sign_credential(struct paper *paper, const struct node_keys *keys)
 {
     struct credential credential = {.name = label_from(keys->name),
                                     .expiry_s = MESH_CLOCK_S + YEARS_S};
+    for (size_t i = 0; i < sizeof families; i++)
+        credential.addresses[credential.address_count++] = mesh_inner(paper->place, families[i]);
     memcpy(credential.identity, keys->identity, sizeof keys->identity);
     memcpy(credential.tunnel_key, keys->tunnel_public, sizeof keys->tunnel_public);
     bool done = credential_sign(&credential, &crypto_real, keys_of(paper->issuer)->seed);
@@ -186,7 +208,7 @@ static const struct paper *certificate_of(const char *name)
     return paper_of(&like);
 }
 
-void mesh_identity(struct node_in *in, const char *name, const char *issuer)
+void mesh_identity(struct node_in *in, const char *name, const char *issuer, uint32_t place)
 {
     const struct node_keys *keys = keys_of(name);
     const struct paper *certificate = certificate_of(issuer != NULL ? issuer : name);
@@ -198,12 +220,25 @@ void mesh_identity(struct node_in *in, const char *name, const char *issuer)
     in->identity.certificate_size = certificate->size;
     if (issuer == NULL)
         return;
-    struct paper like = {.kind = PAPER_CREDENTIAL};
+    struct paper like = {.kind = PAPER_CREDENTIAL, .place = place};
     strcpy(like.name, keys->name);
     strcpy(like.issuer, certificate->name);
     const struct paper *credential = paper_of(&like);
     in->identity.credential = credential->bytes;
     in->identity.credential_size = credential->size;
+}
+
+void mesh_peer(struct node_in *in, const char *name, uint32_t place)
+{
+    const struct node_keys *keys = keys_of(name);
+    *in = (struct node_in){.kind = NODE_IN_PEER};
+    memcpy(in->peer.peer, keys->identity, sizeof in->peer.peer);
+    memcpy(in->peer.key, keys->tunnel_public, sizeof in->peer.key);
+    for (size_t i = 0; i < sizeof families; i++) {
+        struct addr addr = mesh_inner(place, families[i]);
+        in->peer.subnets[in->peer.subnet_count++] =
+            subnet_of(&addr, 8 * (unsigned)addr_ip_size(&addr));
+    }
 }
 
 void mesh_server(struct node_in *in, const char *name, const struct endpoint *endpoints,

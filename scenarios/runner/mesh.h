@@ -1,7 +1,8 @@
 /*
  * The identities of a scenario's nodes: keys, certificates, credentials and server records, all of
- * them functions of the nodes' names, so that a name means the same node in every scenario. What
- * was signed once is kept until the process ends: a script with thousands of scenarios has few
+ * them functions of the nodes' names, so that a name means the same node in every scenario. The
+ * addresses inside the mesh alone are those of a place, so that no two are the same in a scenario.
+ * What was signed once is kept until the process ends: a script with thousands of scenarios has few
  * names.
  */
 #ifndef WARREN_RUNNER_MESH_H
@@ -22,10 +23,18 @@ const uint8_t *mesh_key(const char *name);
 const uint8_t *mesh_tunnel_key(const char *name);
 
 /*
- * NODE_IN_IDENTITY of a server, where `issuer` is NULL, or of a client with a credential that the
- * server `issuer` has signed. What it points to is good until the process ends.
+ * The address that the member at this place of its scenario has inside the mesh: of 10.64.0.0/10,
+ * or a unique local one (RFC 4193).
  */
-void mesh_identity(struct node_in *in, const char *name, const char *issuer);
+struct addr mesh_inner(uint32_t place, uint8_t family);
+
+/*
+ * NODE_IN_IDENTITY of a server, where `issuer` is NULL, or of the client at `place` with a
+ * credential that the server `issuer` has signed. What it points to is good until the process ends.
+ */
+void mesh_identity(struct node_in *in, const char *name, const char *issuer, uint32_t place);
+/* NODE_IN_PEER: the client of this name at `place`, with its key and its addresses inside. */
+void mesh_peer(struct node_in *in, const char *name, uint32_t place);
 
 /*
  * NODE_IN_SERVER for the server of this name, which has signed that it listens at these endpoints,

@@ -22,7 +22,7 @@ static void test_a_server_verifies(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct node_in in;
         struct certificate certificate;
-        mesh_identity(&in, names[i], NULL);
+        mesh_identity(&in, names[i], NULL, 0);
         assert_int_equal(in.kind, NODE_IN_IDENTITY);
         assert_null(in.identity.credential);
         struct identity_trust trust = trust_of(&in);
@@ -46,7 +46,7 @@ static void test_a_client_verifies(void **state)
     struct node_in in;
     struct certificate certificate;
     struct credential credential;
-    mesh_identity(&in, "alice", "s1");
+    mesh_identity(&in, "alice", "s1", 7);
     struct identity_trust trust = trust_of(&in);
     assert_int_equal(
         certificate_decode(&certificate, in.identity.certificate, in.identity.certificate_size),
@@ -58,6 +58,49 @@ static void test_a_client_verifies(void **state)
                      IDENTITY_OK);
     assert_memory_equal(credential.identity, mesh_key("alice"), IDENTITY_SIZE);
     assert_memory_equal(credential.issuer, mesh_key("s1"), IDENTITY_SIZE);
+    assert_int_equal(credential.address_count, 2);
+    const struct addr inner[] = {mesh_inner(7, ADDR_V4), mesh_inner(7, ADDR_V6)};
+    for (size_t i = 0; i < 2; i++)
+        assert_true(addr_equal(&credential.addresses[i], &inner[i]));
+}
+
+/* No two places of a scenario have one address, and none is outside of the mesh's ranges. */
+static void test_addresses_inside(void **state)
+{
+    static const uint32_t places[] = {0, 1, 254, 255, 256, 4094, 4095};
+    const struct addr v4 = addr_v4(0x0a400000, 0);
+    const struct addr v6 = addr_v6((const uint8_t[16]){0xfd}, 0);
+    const struct subnet range_v4 = subnet_of(&v4, 10), range_v6 = subnet_of(&v6, 8);
+    (void)state;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct addr own[] = {mesh_inner(places[i], ADDR_V4), mesh_inner(places[i], ADDR_V6)};
+        assert_true(subnet_has(&range_v4, &own[0]));
+        assert_true(subnet_has(&range_v6, &own[1]));
+        for (size_t k = 0; k < i; k++) {
+            struct addr other[] = {mesh_inner(places[k], ADDR_V4), mesh_inner(places[k], ADDR_V6)};
+            assert_false(addr_equal(&own[0], &other[0]));
+            assert_false(addr_equal(&own[1], &other[1]));
+        }
+    }
+}
+
+/* What the caller's node is told of a peer is what the peer's credential says. */
+static void test_a_peer(void **state)
+{
+    struct node_in in;
+    (void)state;
+    mesh_peer(&in, "alice", 7);
+    assert_int_equal(in.kind, NODE_IN_PEER);
+    assert_memory_equal(in.peer.peer, mesh_key("alice"), IDENTITY_SIZE);
+    assert_memory_equal(in.peer.key, mesh_tunnel_key("alice"), IDENTITY_TUNNEL_KEY_SIZE);
+    assert_int_equal(in.peer.subnet_count, 2);
+    const struct addr inner[] = {mesh_inner(7, ADDR_V4), mesh_inner(7, ADDR_V6)};
+    const uint8_t bits[] = {32, 128};
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(addr_equal(&in.peer.subnets[i].addr, &inner[i]));
+        assert_int_equal(in.peer.subnets[i].bits, bits[i]);
+    }
+    assert_false(in.peer.remove || in.peer.hub);
 }
 
 static void test_a_record_verifies(void **state)
@@ -69,7 +112,7 @@ static void test_a_record_verifies(void **state)
     struct node_in in, self;
     struct certificate certificate;
     struct server_record record;
-    mesh_identity(&self, "s1", NULL);
+    mesh_identity(&self, "s1", NULL, 0);
     mesh_server(&in, "s1", endpoints, 3);
     struct identity_trust trust = trust_of(&self);
     assert_int_equal(
@@ -95,10 +138,10 @@ static void test_names_tell_nodes_apart(void **state)
 {
     (void)state;
     struct node_in a, again, other, elsewhere;
-    mesh_identity(&a, "alice", "s1");
-    mesh_identity(&again, "alice", "s1");
-    mesh_identity(&other, "bob", "s1");
-    mesh_identity(&elsewhere, "alice", "s2");
+    mesh_identity(&a, "alice", "s1", 7);
+    mesh_identity(&again, "alice", "s1", 7);
+    mesh_identity(&other, "bob", "s1", 8);
+    mesh_identity(&elsewhere, "alice", "s2", 7);
     assert_memory_equal(a.identity.seed, again.identity.seed, IDENTITY_SEED_SIZE);
     assert_ptr_equal(a.identity.credential, again.identity.credential);
     assert_memory_not_equal(a.identity.seed, other.identity.seed, IDENTITY_SEED_SIZE);
@@ -113,10 +156,9 @@ static void test_names_tell_nodes_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_server_verifies),
-        cmocka_unit_test(test_a_client_verifies),
-        cmocka_unit_test(test_a_record_verifies),
-        cmocka_unit_test(test_names_tell_nodes_apart),
+        cmocka_unit_test(test_a_server_verifies), cmocka_unit_test(test_a_client_verifies),
+        cmocka_unit_test(test_addresses_inside),  cmocka_unit_test(test_a_peer),
+        cmocka_unit_test(test_a_record_verifies), cmocka_unit_test(test_names_tell_nodes_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

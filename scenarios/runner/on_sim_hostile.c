@@ -299,7 +299,7 @@ static void open_member(void *context, struct net *net, uint64_t argument)
         issuer++;
     uint32_t home = place->home != PLAN_INTERNET ? place->home : issuer;
     struct addr server = address_of(stage, home, NET_PORT_PUNCH);
-    mesh_identity(&in, place->name, scenario->places[issuer].name);
+    mesh_identity(&in, place->name, scenario->places[issuer].name, (uint32_t)argument);
     hostile_member_open(stage->hostiles[argument].member, &in.identity, MESH_CLOCK_S,
                         mesh_tunnel_key(scenario->places[home].name), &server);
 }

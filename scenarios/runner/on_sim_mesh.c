@@ -1,53 +1,14 @@
-/* A mesh on the simulated network: its set-up, its numbered datagrams, and what is seen of them. */
+/* A mesh on the simulated network: its set-up, its numbered packets, and what is seen of them. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/check.h"
-#include "core/base/cursor.h"
 #include "core/frame/message.h"
+#include "core/tunnel/message.h"
 #include "scenarios/runner/judge.h"
 #include "scenarios/runner/mesh.h"
+#include "scenarios/runner/numbered.h"
 #include "scenarios/runner/stage.h"
-
-/*
- * What clients carry to each other: a byte that is neither STUN's nor a frame's, a word, and who
- * sent it to whom, its number, and when.
- */
-enum { NUMBERED_FIRST_BYTE = 4, NUMBERED_SIZE = 24 };
-#define NUMBERED_WORD 0x4c4142u
-_Static_assert((int)NUMBERED_SIZE == (int)PLAN_SIZE_MIN, "the smallest datagram has its number");
-
-struct numbered {
-    uint32_t from;
-    uint32_t to;
-    uint32_t number;
-    uint64_t sent_ns;
-};
-
-static void write_numbered(struct writer *w, const struct numbered *numbered)
-{
-    write_u32(w, (uint32_t)NUMBERED_FIRST_BYTE << 24 | NUMBERED_WORD);
-    write_u32(w, numbered->from << 16 | numbered->to);
-    write_u32(w, numbered->number);
-    write_u64(w, numbered->sent_ns);
-    write_u32(w, 0);
-    check(!w->failed && w->index == NUMBERED_SIZE);
-}
-
-/* False for anything else that a path may carry. */
-static bool read_numbered(const struct stage *stage, const uint8_t *bytes, size_t size,
-                          struct numbered *numbered)
-{
-    struct reader r = reader_of(bytes, size);
-    bool known = read_u32(&r) == ((uint32_t)NUMBERED_FIRST_BYTE << 24 | NUMBERED_WORD);
-    uint32_t ends = read_u32(&r);
-    numbered->from = ends >> 16;
-    numbered->to = ends & 0xffff;
-    numbered->number = read_u32(&r);
-    numbered->sent_ns = read_u64(&r);
-    return known && !r.failed && numbered->from < stage->scenario->place_count &&
-           numbered->to < stage->scenario->place_count;
-}
 
 /* ---- Set-up ---- */
 
@@ -108,7 +69,7 @@ static void set_up_node(const struct stage *stage, uint32_t place, const char *i
     bool client = at->kind == PLAN_CLIENT;
     struct node_in in = {.kind = NODE_IN_WALL_CLOCK, .wall_clock = {.now_s = MESH_CLOCK_S}};
     net_schedule_setup(stage->net, 0, stage->places[place], &in);
-    mesh_identity(&in, at->name, client ? issuer : NULL);
+    mesh_identity(&in, at->name, client ? issuer : NULL, place);
     net_schedule_setup(stage->net, 0, stage->places[place], &in);
     if (client && at->home != PLAN_INTERNET) {
         introduce_server(stage, place, at->home);
@@ -158,20 +119,19 @@ void stage_free_mesh(struct stage *stage)
     free(stage->mapped);
     free(stage->flows);
     free(stage->watches);
+    sight_free(&stage->sight);
 }
 
 /* ---- Sending ---- */
 
-static void carry(struct stage *stage, uint32_t from, uint32_t to, uint32_t size)
+static void send_packet(struct stage *stage, uint32_t from, uint32_t to, uint32_t size)
 {
-    uint8_t bytes[NODE_CARRY_MAX] = {0};
-    struct node_in in = {.kind = NODE_IN_CARRY, .carry = {.bytes = bytes, .size = size}};
-    check(size >= NUMBERED_SIZE && size <= sizeof bytes);
-    struct numbered numbered = {
+    uint8_t bytes[NODE_PACKET_MAX];
+    struct node_in in = {.kind = NODE_IN_PACKET, .packet = {.bytes = bytes, .size = size}};
+    const struct numbered numbered = {
         .from = from, .to = to, .number = stage->numbers++, .sent_ns = net_now(stage->net)};
-    struct writer w = writer_of(bytes, sizeof bytes);
-    write_numbered(&w, &numbered);
-    memcpy(in.carry.peer, stage->keys[to], sizeof in.carry.peer);
+    check(size <= sizeof bytes);
+    numbered_write(&numbered, bytes, size);
     run_add_event(stage->run, &(struct run_event){.at_ns = numbered.sent_ns,
                                                   .sent_ns = numbered.sent_ns,
                                                   .from = from,
@@ -186,7 +146,7 @@ static void send_next(void *context, struct net *net, uint64_t argument)
     struct stage_flow *flow = context;
     (void)argument;
     check(flow->left > 0);
-    carry(flow->stage, flow->from, flow->to, flow->size);
+    send_packet(flow->stage, flow->from, flow->to, flow->size);
     if (--flow->left > 0)
         net_schedule_call(net, net_now(net) + flow->every_ns, flow->stage->places[flow->from],
                           send_next, flow, 0);
@@ -225,7 +185,7 @@ static void connect(void *context, struct net *net, uint64_t argument)
 {
     struct stage *stage = context;
     const struct plan_action *action = &stage->scenario->actions[argument];
-    struct node_in in = {.kind = NODE_IN_CONNECT};
+    struct node_in in;
     uint64_t now_ns = net_now(net);
     run_add_event(stage->run, &(struct run_event){.at_ns = now_ns,
                                                   .from = action->place,
@@ -238,9 +198,9 @@ static void connect(void *context, struct net *net, uint64_t argument)
                                                          .arrived = {ORACLE_NEVER, ORACLE_NEVER}}});
     watch_order(stage, action->place, action->peer);
     stage->changed_ns = now_ns;
-    memcpy(in.connect.peer, stage->keys[action->peer], sizeof in.connect.peer);
+    mesh_peer(&in, stage->scenario->places[action->peer].name, action->peer);
     net_command(net, stage->places[action->place], &in);
-    carry(stage, action->place, action->peer, PLAN_SIZE_DEFAULT);
+    send_packet(stage, action->place, action->peer, PLAN_SIZE_DEFAULT);
 }
 
 void stage_schedule_peer(struct stage *stage, const struct plan_action *action)
@@ -280,11 +240,30 @@ static uint32_t server_at(const struct stage *stage, const struct addr *address)
     return PLAN_INTERNET;
 }
 
+/* Packets that have come out of a client's tunnel: one, or a train. */
+static void observe_packets(struct stage *stage, const struct net_event *event, uint32_t at)
+{
+    const struct node_out_packet *packet = &event->output->packet;
+    uint32_t segment = packet->segment == 0 ? packet->size : packet->segment;
+    for (uint32_t done = 0; done < packet->size; done += segment) {
+        uint32_t left = packet->size - done;
+        struct numbered numbered;
+        if (!numbered_read(&numbered, packet->bytes + done, left < segment ? left : segment) ||
+            numbered.to != at)
+            continue;
+        run_add_event(stage->run, &(struct run_event){.at_ns = event->now_ns,
+                                                      .sent_ns = numbered.sent_ns,
+                                                      .from = numbered.from,
+                                                      .to = numbered.to,
+                                                      .number = numbered.number,
+                                                      .kind = RUN_ARRIVED});
+    }
+}
+
 static void observe_output(struct stage *stage, const struct net_event *event)
 {
     const struct node_out *out = event->output;
     struct run_event seen = {.at_ns = event->now_ns, .from = stage->clients[event->place]};
-    struct numbered numbered;
     check(seen.from != PLAN_INTERNET);
     switch (out->kind) {
     case NODE_OUT_HOME:
@@ -300,76 +279,113 @@ static void observe_output(struct stage *stage, const struct net_event *event)
         seen.reason = out->path.reason;
         stage->changed_ns = event->now_ns;
         break;
-    case NODE_OUT_DELIVER:
-        /* It must be from whom its path says it is. */
-        if (!read_numbered(stage, out->deliver.bytes, out->deliver.size, &numbered) ||
-            numbered.to != seen.from || place_of(stage, out->deliver.peer) != numbered.from)
-            return;
-        seen = (struct run_event){.at_ns = event->now_ns,
-                                  .sent_ns = numbered.sent_ns,
-                                  .from = numbered.from,
-                                  .to = numbered.to,
-                                  .number = numbered.number,
-                                  .kind = RUN_ARRIVED};
-        break;
+    case NODE_OUT_PACKET:
+        observe_packets(stage, event, seen.from);
+        return;
     default:
         return;
     }
     run_add_event(stage->run, &seen);
 }
 
-/* The sending of a datagram, a short while ago. */
-static struct run_event *sending_of(const struct stage *stage, const struct numbered *numbered)
+/* The tunnel's message in a datagram, on its own or in a frame for a relay; NULL: there is none. */
+static const uint8_t *message_in(const struct packet *packet, size_t *size, bool *framed)
 {
-    for (uint32_t i = stage->run->event_count; i > 0; i--) {
-        struct run_event *event = &stage->run->events_seen[i - 1];
-        if (event->kind == RUN_SENT && event->number == numbered->number)
-            return event;
-        if (event->at_ns < numbered->sent_ns)
-            break;
+    struct frame frame;
+    const uint8_t *bytes = packet->protocol == PACKET_UDP ? packet_data(packet) : NULL;
+    if (bytes == NULL)
+        return NULL;
+    *size = packet->data;
+    *framed = frame_is_ours(bytes, *size);
+    if (*framed) {
+        if (frame_decode(&frame, bytes, *size) != FRAME_OK || frame.type != FRAME_DATA)
+            return NULL;
+        bytes = frame.body.bytes;
+        *size = frame.body.size;
     }
-    return NULL;
+    return tunnel_message_type(bytes, *size) != TUNNEL_NO_MESSAGE ? bytes : NULL;
 }
 
-/* A datagram that a client sent as it is. */
+/* A keepalive is no data: nobody waits for it, and it says nothing of where packets go. */
+static bool is_data(const uint8_t *bytes, size_t size)
+{
+    return tunnel_message_type(bytes, size) == TUNNEL_DATA && size > TUNNEL_DATA_SIZE_MIN;
+}
+
+/* `place` answers a handshake: whoever has begun it was heard. */
+static void observe_response(struct stage *stage, uint32_t place, uint64_t now_ns,
+                             const uint8_t *bytes, size_t size)
+{
+    struct tunnel_response response;
+    tunnel_response_decode(&response, bytes, size);
+    sight_drawn(&stage->sight, response.sender, place, now_ns);
+    const struct sight_index *initiator = sight_owner(&stage->sight, response.receiver);
+    if (initiator != NULL)
+        run_add_event(stage->run, &(struct run_event){.at_ns = now_ns,
+                                                      .sent_ns = initiator->sent_ns,
+                                                      .from = initiator->place,
+                                                      .to = place,
+                                                      .kind = RUN_ANSWERED});
+}
+
+/* A message that a client sends, directly or to a relay. */
 static void observe_sent(struct stage *stage, const struct net_event *event)
 {
-    const struct packet *packet = event->packet;
-    struct numbered numbered;
-    const uint8_t *bytes = packet->protocol == PACKET_UDP ? packet_data(packet) : NULL;
-    if (bytes == NULL || !read_numbered(stage, bytes, packet->data, &numbered))
+    struct tunnel_initiation initiation;
+    struct tunnel_data data;
+    size_t size;
+    bool framed;
+    uint32_t place = stage->clients[event->place];
+    const uint8_t *bytes = message_in(event->packet, &size, &framed);
+    if (bytes == NULL || place == PLAN_INTERNET ||
+        stage->scenario->places[place].kind != PLAN_CLIENT)
         return;
-    struct run_event *sending = sending_of(stage, &numbered);
-    if (sending != NULL)
-        sending->direct = true;
+    switch (tunnel_message_type(bytes, size)) {
+    case TUNNEL_INITIATION:
+        tunnel_initiation_decode(&initiation, bytes, size);
+        sight_drawn(&stage->sight, initiation.sender, place, event->now_ns);
+        return;
+    case TUNNEL_RESPONSE:
+        observe_response(stage, place, event->now_ns, bytes, size);
+        return;
+    default:
+        break;
+    }
+    if (!is_data(bytes, size))
+        return;
+    tunnel_data_decode(&data, bytes, size);
+    struct sight_message *message =
+        sight_sent(&stage->sight, data.receiver, data.counter, place, event->now_ns);
+    if (message != NULL && !framed)
+        message->direct = true;
 }
 
 /*
- * A datagram that a server was asked to relay. Where links lose packets a path is often in doubt,
- * and then data goes both ways for a while; what was sent directly too is no word against it.
+ * Data that a server was asked to relay. The server cannot read it, nor can the network: the head
+ * of the message says which of those it is that clients have sent, and so whose and when. What
+ * names no such message was sent by no client, and is no data of theirs. Where links lose packets a
+ * path is often in doubt, and then data goes both ways for a while; what was sent directly too is
+ * no word against it.
  */
 static void observe_relayed(struct stage *stage, const struct net_event *event)
 {
-    const struct packet *packet = event->packet;
+    struct tunnel_data data;
+    size_t size;
+    bool framed;
     uint32_t place = stage->clients[event->place];
-    struct frame frame;
-    struct numbered numbered;
-    if (place == PLAN_INTERNET || stage->scenario->places[place].kind != PLAN_SERVER ||
-        packet->protocol != PACKET_UDP)
+    if (place == PLAN_INTERNET || stage->scenario->places[place].kind != PLAN_SERVER)
         return;
-    const uint8_t *bytes = packet_data(packet);
-    if (bytes == NULL || !frame_is_ours(bytes, packet->data) ||
-        frame_decode(&frame, bytes, packet->data) != FRAME_OK || frame.type != FRAME_DATA ||
-        !read_numbered(stage, frame.body.bytes, frame.body.size, &numbered))
+    const uint8_t *bytes = message_in(event->packet, &size, &framed);
+    if (bytes == NULL || !framed || !is_data(bytes, size))
         return;
-    const struct run_event *sending = stage->lossy ? sending_of(stage, &numbered) : NULL;
-    if (sending != NULL && sending->direct)
+    tunnel_data_decode(&data, bytes, size);
+    const struct sight_message *message = sight_find(&stage->sight, data.receiver, data.counter);
+    if (message == NULL || (stage->lossy && message->direct))
         return;
     run_add_event(stage->run, &(struct run_event){.at_ns = event->now_ns,
-                                                  .sent_ns = numbered.sent_ns,
-                                                  .from = numbered.from,
-                                                  .to = numbered.to,
-                                                  .number = numbered.number,
+                                                  .sent_ns = message->sent_ns,
+                                                  .from = message->from,
+                                                  .to = message->to,
                                                   .kind = RUN_RELAYED});
 }
 
@@ -399,7 +415,7 @@ void stage_observe(struct stage *stage, const struct net_event *event)
     stage->observed++;
     if (event->kind == NET_OUTPUT)
         observe_output(stage, event);
-    else if (event->kind == NET_SENT && stage->lossy)
+    else if (event->kind == NET_SENT)
         observe_sent(stage, event);
     else if (event->kind == NET_DELIVERED)
         observe_relayed(stage, event);

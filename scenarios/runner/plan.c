@@ -100,10 +100,10 @@ const struct field plan_bystander_fields[] = {
 
 const struct field plan_send_fields[] = {
     {"every", FIELD_DURATION, ACTION_FIELD(every_ns), NULL, 1, DELAY_MAX_NS,
-     "from one datagram to the next"},
-    {"count", FIELD_COUNT, ACTION_FIELD(count), NULL, 1, PLAN_COUNT_MAX, "datagrams each way"},
-    {"size", FIELD_BYTES, ACTION_FIELD(size), NULL, PLAN_SIZE_MIN, NODE_CARRY_MAX,
-     "of each datagram"},
+     "from one packet to the next"},
+    {"count", FIELD_COUNT, ACTION_FIELD(count), NULL, 1, PLAN_COUNT_MAX, "packets each way"},
+    {"size", FIELD_BYTES, ACTION_FIELD(size), NULL, PLAN_SIZE_MIN, NODE_PACKET_MAX,
+     "of each packet"},
     {.name = NULL},
 };
 
@@ -142,10 +142,10 @@ const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS] = {
     [PLAN_RESTART] = {"restart", "a fresh process starts", false, true},
     [PLAN_UNPLUG] = {"unplug", "an interface of a host is gone, with its addresses", false, true},
     [PLAN_PLUG] = {"plug", "it is there again", false, true},
-    [PLAN_CONNECT] = {"connect", "a client asks for a path to another one, and sends a datagram",
+    [PLAN_CONNECT] = {"connect", "a client asks for a path to another one, and sends a packet",
                       false, true},
-    [PLAN_SEND] = {"send", "a client sends numbered datagrams to another one", false, true},
-    [PLAN_TALK] = {"talk", "two clients send each other numbered datagrams", false, true},
+    [PLAN_SEND] = {"send", "a client sends numbered packets to another one", false, true},
+    [PLAN_TALK] = {"talk", "two clients send each other numbered packets", false, true},
     [PLAN_SEVER] = {"sever", "the internet loses its routes between two places", true, true},
     [PLAN_MEND] = {"mend", "it has them again", true, true},
     [PLAN_REPLAY] = {"replay", "a hostile host sends again what it has heard", false, false},

@@ -35,9 +35,9 @@ enum {
     PLAN_HOME_MAX = 250,        /* addresses behind one NAT whose inside is "home" */
     PLAN_PORT = 3478,           /* RFC 8489, section 9 */
     PLAN_ALTERNATE_PORT = 3479, /* RFC 5780, section 6: any other one */
-    PLAN_SIZE_MIN = 24,         /* of a numbered datagram that clients carry to each other */
+    PLAN_SIZE_MIN = 72,         /* of a numbered packet that clients send each other */
     PLAN_SIZE_DEFAULT = 100,
-    PLAN_COUNT_MAX = 10000000, /* of datagrams that one action sends each way */
+    PLAN_COUNT_MAX = 10000000, /* of packets that one action sends each way */
 };
 
 /* How often datagrams follow each other unless the script says so, and the gap between arrivals. */
@@ -119,8 +119,8 @@ enum plan_action_kind {
     PLAN_RESTART,
     PLAN_UNPLUG, /* an interface of a host is gone, with its addresses */
     PLAN_PLUG,
-    PLAN_CONNECT, /* a client asks for a path to another, and sends one datagram */
-    PLAN_SEND,    /* a client sends numbered datagrams to another */
+    PLAN_CONNECT, /* a client asks for a path to another, and sends one packet */
+    PLAN_SEND,    /* a client sends numbered packets to another */
     PLAN_TALK,    /* both do */
     PLAN_SEVER,   /* the internet loses its routes between two places */
     PLAN_MEND,
@@ -149,7 +149,7 @@ struct plan_action {
     uint32_t interface; /* PLAN_LINK, _DOWN, _UP, _PLUG, _UNPLUG: counted from 0 */
     uint32_t peer;      /* PLAN_CONNECT, _SEND, _TALK: the other client; PLAN_SEVER, _MEND: place;
                            PLAN_FLOOD, _SPOOF: the node; PLAN_CLAIM, _BIND, _PROBE: the victim */
-    uint32_t count;     /* PLAN_SEND, PLAN_TALK: datagrams each way; of an attack: how often */
+    uint32_t count;     /* PLAN_SEND, PLAN_TALK: packets each way; of an attack: how often */
     uint32_t size;      /* PLAN_SEND, PLAN_TALK: bytes of each */
     uint64_t every_ns;  /* goes with count */
     bool clock_slow;    /* PLAN_CLOCK: it says less than it should */
@@ -174,7 +174,7 @@ enum plan_mode {
 
 enum plan_expect_kind {
     PLAN_CLASSIFIED, /* what a client finds */
-    PLAN_DATA,       /* numbered datagrams from the client arrive at the peer */
+    PLAN_DATA,       /* numbered packets from the client arrive at the peer */
     PLAN_DIRECT,     /* the path between the client and the peer */
     PLAN_RELAYED,
     PLAN_UNREACHABLE,

@@ -117,7 +117,7 @@ static const char *const meshes[] = {
     "scenario 't' server 's' {} server 'r' {} client 'a' { home = 's' } client 'b' { home = 'r', "
     "reserve = 's', behind = { 'internet', 'internet' } }\n"
     "at '1s' { connect('a', 'b') } at '2s' { send('a', 'b', { count = 3, every = '1ns', size = "
-    "1452 }), talk('b', 'a', { lasts = '10s' }), unplug('b', { interface = 'internet' }), plug "
+    "1420 }), talk('b', 'a', { lasts = '10s' }), unplug('b', { interface = 'internet' }), plug "
     "'a', sever('a', 's'), mend('s', 'b') }\n"
     "expect { finally, verdict('a', 'b') } expect { never, verdict('a', 'b', { bounds = false }) }"
     "expect { always, after = '1s', direct('b', 'a') }"

@@ -145,8 +145,10 @@ void report_pair(struct report *report, const char *network, const struct plan_s
     json_text(&json, "wanted_reason",
               sum->known ? reason_name((enum reason)sum->wanted_reason) : "");
     json_time(&json, "first_data_ns", sum->first_data_ns);
+    json_time(&json, "first_inner_ns", sum->first_inner_ns);
     json_time(&json, "direct_ns", sum->direct_ns);
     json_time(&json, "bound_first_data_ns", sum->known ? says->first_data_ns : JUDGE_NEVER);
+    json_time(&json, "bound_first_inner_ns", sum->inner_bound_ns);
     json_time(&json, "bound_direct_ns", sum->known ? says->direct_ns : JUDGE_NEVER);
     json_end(&json);
 }

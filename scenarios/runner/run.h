@@ -44,14 +44,15 @@ struct run_finding {
 
 enum run_event_kind {
     RUN_CONNECTED, /* `from` was told to find a path to `to` */
-    RUN_SENT,      /* `from` handed its node a numbered datagram for `to` */
+    RUN_SENT,      /* `from` handed its node a numbered packet for `to` */
     RUN_ARRIVED,   /* it came out of `to`'s node */
-    RUN_RELAYED,   /* it reached a server on its way */
+    RUN_ANSWERED,  /* `to`'s node answered a handshake of `from`'s: a datagram got there */
+    RUN_RELAYED,   /* a datagram of `from`'s with a packet for `to` in it reached a server */
     RUN_PATH,      /* `from`'s node says what its path to `to` is */
     RUN_HOME,      /* `from` is registered at the server `to`; PLAN_INTERNET: no longer */
 };
 
-/* A run is quiet from so long after the last datagram that its script has sent, if it then goes on
+/* A run is quiet from so long after the last packet that its script has sent, if it then goes on
    for so long at least. */
 #define RUN_QUIET_AFTER_NS UINT64_C(120000000000)
 #define RUN_QUIET_MIN_NS UINT64_C(3600000000000)
@@ -59,14 +60,13 @@ enum run_event_kind {
 /* What the network saw of paths between clients, or what their nodes said; see the kinds. */
 struct run_event {
     uint64_t at_ns;
-    uint64_t sent_ns; /* RUN_SENT, RUN_ARRIVED, RUN_RELAYED */
+    uint64_t sent_ns; /* the packet, or of RUN_ANSWERED, RUN_RELAYED the datagram */
     uint32_t from;    /* places of the scenario */
     uint32_t to;
-    uint32_t number; /* likewise: counts from 0 for each direction of each pair */
+    uint32_t number; /* RUN_SENT, RUN_ARRIVED: counts over all packets of the run, from 0 */
     uint8_t kind;    /* enum run_event_kind */
     uint8_t path;    /* RUN_PATH: enum node_path */
     uint8_t reason;  /* RUN_PATH: enum reason */
-    bool direct;     /* RUN_SENT: it was sent to where no server is, too */
 };
 
 /* A connect that happened, and the order of packets that its verdict may rest on. */

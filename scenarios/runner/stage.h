@@ -8,6 +8,7 @@
 
 #include "host/tape.h"
 #include "scenarios/runner/run.h"
+#include "scenarios/runner/sight.h"
 #include "sim/hostile_member.h"
 #include "sim/net.h"
 
@@ -17,7 +18,7 @@ struct reel {
     FILE *file;
 };
 
-/* Datagrams of one direction of one action, that are still to be sent. */
+/* Packets of one direction of one action, that are still to be sent. */
 struct stage_flow {
     struct stage *stage;
     uint32_t from; /* places of the scenario */
@@ -66,9 +67,10 @@ struct stage {
     struct stage_watch *watches;
     uint32_t watch_count;
     uint64_t quiet_from_ns; /* when run->quiet begins to count; UINT64_MAX: never */
-    uint32_t numbers;       /* datagrams sent so far */
+    uint32_t numbers;       /* packets sent so far */
     uint64_t observed;      /* events so far: the measure of order */
     uint64_t changed_ns;    /* when a path was last said to be another */
+    struct sight sight;     /* what the network has seen of tunnels */
     /* Of what is hostile. */
     struct stage_hostile *hostiles; /* by the scenario's places */
     struct stage_attack *attacks;
