@@ -193,7 +193,7 @@ static void begin(struct peer *peer, const struct node_limits *limits)
     peer->node = node_init(memory, size, limits, seed, &env);
     struct node_in in = {.kind = NODE_IN_WALL_CLOCK, .wall_clock = {.now_s = MESH_CLOCK_S}};
     feed(peer, &in);
-    mesh_identity(&in, peer->name, NULL);
+    mesh_identity(&in, peer->name, NULL, 0);
     feed(peer, &in);
 }
 
@@ -468,7 +468,7 @@ static void measure_honest(double x25519_ns)
     static const uint8_t none[NOISE_KEY_SIZE];
     for (unsigned i = 0; i < PEERS; i++) {
         struct node_in in;
-        mesh_identity(&in, peers[i].name, NULL);
+        mesh_identity(&in, peers[i].name, NULL, 0);
         noise_self_init(&selves[i], &crypto_real, in.identity.tunnel_key);
         bool ok =
             noise_peer_init(&to[i], &crypto_real, &selves[i], mesh_tunnel_key("server"), none);

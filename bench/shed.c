@@ -146,7 +146,7 @@ static void begin(struct peer *peer, const char *name, const char *issuer,
     peer->node = node_init(memory, size, limits, seed, &env);
     struct node_in in = {.kind = NODE_IN_WALL_CLOCK, .wall_clock = {.now_s = MESH_CLOCK_S}};
     feed(peer, &in);
-    mesh_identity(&in, name, issuer);
+    mesh_identity(&in, name, issuer, 1);
     feed(peer, &in);
 }
 
@@ -224,7 +224,7 @@ static void forge(enum forgery kind)
     uint8_t seed[RANDOM_SEED_SIZE] = {0}, key[KEYS_SIZE], public_key[32];
     struct node_in in;
     random_stream_init(&stream, seed, "shed", 4);
-    mesh_identity(&in, "server", NULL);
+    mesh_identity(&in, "server", NULL, 0);
     crypto_real.x25519_public(public_key, in.identity.tunnel_key);
     keys_mac1(&crypto_real, key, public_key);
     for (unsigned i = 0; i < DISTINCT; i++) {

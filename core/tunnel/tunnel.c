@@ -18,7 +18,8 @@ size_t tunnel_bytes(const struct node_limits *limits)
     return pool_bytes(peers, sizeof(struct tunnel_peer)) +
            pool_bytes(limits->tunnel_queue, sizeof(struct tunnel_waiting)) +
            map_room(peers, IDENTITY_SIZE) + map_room(peers, NOISE_KEY_SIZE) +
-           map_room(peers * TUNNEL_INDICES, 4) + routes_bytes(limits->tunnel_subnets);
+           map_room(peers * TUNNEL_INDICES, 4) + routes_bytes(limits->tunnel_subnets) +
+           budget_bytes(limits->unproven);
 }
 
 void tunnel_init(struct tunnel *tunnel, void *memory, const struct node_limits *limits,
@@ -38,6 +39,12 @@ void tunnel_init(struct tunnel *tunnel, void *memory, const struct node_limits *
     map_init(&tunnel->by_index, at, peers * TUNNEL_INDICES, 4, random_hash_key(secret));
     at += map_room(peers * TUNNEL_INDICES, 4);
     routes_init(&tunnel->routes, at, limits->tunnel_subnets);
+    at += routes_bytes(limits->tunnel_subnets);
+    const struct budget_rate rate = {.burst = TUNNEL_SOURCE_BURST,
+                                     .token_ns = UINT64_C(1000000000) / TUNNEL_SOURCE_PER_SECOND,
+                                     .bits_v4 = 32,
+                                     .bits_v6 = 64};
+    budget_init(&tunnel->sources, at, limits->unproven, rate, random_hash_key(secret));
     tunnel->load_tokens = TUNNEL_LOAD_BURST;
 }
 

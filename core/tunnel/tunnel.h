@@ -56,6 +56,9 @@ enum {
     /* Handshakes that may cost a Diffie-Hellman; half of the burst is for those with a cookie. */
     TUNNEL_LOAD_BURST = 200,
     TUNNEL_LOAD_PER_SECOND = 2000,
+    /* Of them, to one address that has a cookie. */
+    TUNNEL_SOURCE_BURST = 5,
+    TUNNEL_SOURCE_PER_SECOND = 20,
 };
 
 /* The keys of one session. */
@@ -144,6 +147,7 @@ struct tunnel {
     uint64_t cookie_ns;
     uint64_t load_ns;
     uint32_t load_tokens;
+    struct budget sources; /* who has a cookie, and how many handshakes it still gets */
 };
 
 struct tunnel_tools {

@@ -64,6 +64,9 @@ static void cookies_turn(struct tunnel *tunnel, const struct tunnel_tools *t)
 static bool mac2_is_right(const struct tunnel *tunnel, const struct tunnel_tools *t,
                           const struct tunnel_source *source, const uint8_t *bytes, size_t size)
 {
+    static const uint8_t none[TUNNEL_MAC_SIZE];
+    if (memcmp(bytes + size - TUNNEL_MAC2_END, none, sizeof none) == 0)
+        return false;
     for (unsigned i = 0; i < 2; i++) {
         uint8_t cookie[TUNNEL_COOKIE_SIZE];
         noise_cookie_of(t->cx->crypto, tunnel->cookie_secret[i], &source->remote, source->channel,
@@ -121,6 +124,11 @@ static bool load_allows(struct tunnel *tunnel, const struct tunnel_tools *t,
         cookies_turn(tunnel, t);
         if (!mac2_is_right(tunnel, t, source, bytes, size)) {
             send_cookie(tunnel, t, source, sender, mac1);
+            return false;
+        }
+        if (source->channel == 0 &&
+            !budget_take(&tunnel->sources, t->cx->now_ns, &source->remote, NULL)) {
+            dropped(t, source, TRACE_TUNNEL_OVERLOADED, 0);
             return false;
         }
     }
