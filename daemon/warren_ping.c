@@ -182,13 +182,31 @@ static void print_sum(const struct ping *ping)
     putchar('\n');
 }
 
+/*
+ * A peer that has just been named may have no address until it has shown its credential: as long as
+ * an answer is waited for, so is that. False when the daemon does not know the peer at all.
+ */
+static bool wait_for_address(struct ping *ping, struct warren_client *client, bool *found)
+{
+    uint64_t until_ns = echo_now_ns() + ping->wait_tenths * TENTH_NS;
+    for (;;) {
+        json_t *peer = ask_peer(client, ping);
+        if (peer == NULL)
+            return false;
+        *found = choose_address(ping, peer);
+        json_decref(peer);
+        uint64_t now_ns = echo_now_ns();
+        if (*found || stopped || now_ns >= until_ns)
+            return true;
+        sleep_until(now_ns + TENTH_NS);
+    }
+}
+
 static int ping_all(struct ping *ping, struct warren_client *client)
 {
-    json_t *peer = ask_peer(client, ping);
-    if (peer == NULL)
+    bool found = false;
+    if (!wait_for_address(ping, client, &found))
         return COMMAND_FAILED;
-    bool found = choose_address(ping, peer);
-    json_decref(peer);
     if (!found)
         return command_failed("%s has no address that can be pinged: none is known, or only "
                               "subnets are",

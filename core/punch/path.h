@@ -185,6 +185,9 @@ void path_connect(struct paths *paths, const struct path_tools *tools,
                   const uint8_t identity[static IDENTITY_SIZE]);
 /* What the peer has shown of itself; NULL while that is not known. Good until the path changes. */
 const struct member *path_member(struct paths *paths, const uint8_t identity[static IDENTITY_SIZE]);
+/* Likewise, of the path in this slot, for walks: slots begin at 0 and end before path_slots(). */
+const struct member *path_member_at(struct paths *paths, uint32_t slot);
+uint32_t path_slots(const struct paths *paths);
 /* The peer that has shown this tunnel key; NULL: none. A walk over all paths. */
 const struct member *path_member_by_key(struct paths *paths,
                                         const uint8_t key[static IDENTITY_TUNNEL_KEY_SIZE]);

@@ -13,15 +13,25 @@ const struct member *path_member(struct paths *paths, const uint8_t identity[sta
     return path != NULL && path->known ? &path->peer : NULL;
 }
 
+const struct member *path_member_at(struct paths *paths, uint32_t slot)
+{
+    struct handle handle;
+    const struct path *path = pool_slot(&paths->pool, slot, &handle);
+    return path != NULL && path->known ? &path->peer : NULL;
+}
+
+uint32_t path_slots(const struct paths *paths)
+{
+    return paths->pool.high_water;
+}
+
 const struct member *path_member_by_key(struct paths *paths,
                                         const uint8_t key[static IDENTITY_TUNNEL_KEY_SIZE])
 {
-    for (uint32_t i = 0; i < paths->pool.high_water; i++) {
-        struct handle handle;
-        const struct path *path = pool_slot(&paths->pool, i, &handle);
-        if (path != NULL && path->known &&
-            memcmp(path->peer.tunnel_key, key, IDENTITY_TUNNEL_KEY_SIZE) == 0)
-            return &path->peer;
+    for (uint32_t i = 0; i < path_slots(paths); i++) {
+        const struct member *member = path_member_at(paths, i);
+        if (member != NULL && memcmp(member->tunnel_key, key, IDENTITY_TUNNEL_KEY_SIZE) == 0)
+            return member;
     }
     return NULL;
 }

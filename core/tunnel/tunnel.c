@@ -498,6 +498,22 @@ static bool may_have_forgotten(const struct tunnel_peer *peer, uint64_t now_ns)
            peer->silence_ns < now_ns + patience_ns - TUNNEL_UNANSWERED_NS;
 }
 
+/*
+ * Whom a path has come to know is a peer, while there is room without taking another's: packets for
+ * it need not wait until it has sent some.
+ */
+static void meet_all(struct tunnel *tunnel, const struct tunnel_tools *t)
+{
+    uint32_t slot;
+    for (uint32_t i = 0; i < path_slots(t->paths); i++) {
+        const struct member *member = path_member_at(t->paths, i);
+        if (tunnel->peers.used == tunnel->peers.capacity)
+            return;
+        if (member != NULL && !map_get(&tunnel->by_identity, member->identity, &slot))
+            tunnel_peer_met(tunnel, t, member->tunnel_key);
+    }
+}
+
 void tunnel_look(struct tunnel *tunnel, const struct tunnel_tools *t)
 {
     bool introduced = tunnel->introduced != t->paths->introduced;
@@ -505,6 +521,8 @@ void tunnel_look(struct tunnel *tunnel, const struct tunnel_tools *t)
         return;
     uint32_t anxious = 0;
     tunnel->introduced = t->paths->introduced;
+    if (introduced)
+        meet_all(tunnel, t);
     for (uint32_t i = 0; i < tunnel->peers.high_water; i++) {
         struct tunnel_peer *peer = tunnel_peer_at(tunnel, i);
         if (peer == NULL || tunnel_is_stock(peer))
