@@ -63,8 +63,8 @@ OBJECTS  := $(call objects,$(wildcard core/*.c core/*/*.c crypto/*.c host/*.c si
 # ---- Products ----------------------------------------------------------------------------------------------------
 
 ARCHIVES := $(addprefix $(BUILD)/lib,$(addsuffix .a,scenarios daemon sim host crypto core))
-# The daemon uses jansson, whose names are also names of the runner's own writer of JSON; so of the runner it has one part.
-DAEMON_PARTS := $(filter-out %/libscenarios.a,$(ARCHIVES)) $(BUILD)/obj/scenarios/runner/word.o
+# The daemon uses jansson, whose names are also names of the runner's own writer of JSON; so it has nothing of the runner.
+DAEMON_PARTS := $(filter-out %/libscenarios.a,$(ARCHIVES))
 TEST_BINARIES  := $(patsubst %.c,$(BUILD)/test/%,$(TESTS))
 FUZZ_BINARIES  := $(patsubst %.c,$(BUILD)/%,$(FUZZERS))
 BENCH_BINARIES := $(patsubst %.c,$(BUILD)/%,$(BENCHES))

@@ -12,7 +12,7 @@
 #include "daemon/config_key.h"
 #include "daemon/inifile.h"
 #include "daemon/text.h"
-#include "scenarios/runner/word.h"
+#include "host/word.h"
 
 #define OF_CONFIG(member) offsetof(struct config, member), sizeof(((struct config *)NULL)->member)
 #define OF_SERVER(member) \
@@ -551,7 +551,6 @@ static const struct config defaults = {
     .stun_alternate_port = 3479,
     .control = "/run/warren/control",
     .state_dir = "/var/lib/warren",
-    .user = "nobody",
     .group = "warren",
     .log_level = LOG_LEVEL_INFO,
     .ring_tape_mib = 4,

@@ -75,7 +75,7 @@ static void the_least_a_client_needs(void **state)
     assert_int_equal(config.traffic_port, 0);
     assert_string_equal(config.control, "/run/warren/control");
     assert_string_equal(config.state_dir, "/var/lib/warren");
-    assert_string_equal(config.user, "nobody");
+    assert_string_equal(config.user, "");
     assert_string_equal(config.group, "warren");
     assert_int_equal(config.log_level, LOG_LEVEL_INFO);
     assert_false(config.log_json);

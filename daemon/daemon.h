@@ -62,6 +62,7 @@ struct daemon {
     struct ev_loop *loop;
     ev_io sockets[UDP_ENDPOINTS_MAX]; /* beside udp.endpoints */
     ev_io tun_io;
+    ev_idle tun_idle; /* while something is read that the node has not had yet */
     ev_io netlink_io;
     ev_io deadline_io;
     ev_io clock_io;

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -191,9 +192,20 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 
 /* ---- Where it goes --------------------------------------------------------------------------- */
 
+/*
+ * The folder may belong to whoever the daemon becomes, and root opens the file: a link there, or a
+ * pipe, is nothing to write to, or to give away.
+ */
 static int open_file(const char *path)
 {
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    struct stat found;
+    int fd = open(
+        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
+    if (fd < 0 || (fstat(fd, &found) == 0 && S_ISREG(found.st_mode) && found.st_nlink == 1))
+        return fd;
+    close(fd);
+    errno = ELOOP;
+    return -1;
 }
 
 void log_close(void)

@@ -107,6 +107,7 @@ static void tun_died(struct daemon *daemon)
     daemon->tun_deaths++;
     if (ev_is_active(&daemon->tun_io))
         ev_io_stop(daemon->loop, &daemon->tun_io);
+    ev_idle_stop(daemon->loop, &daemon->tun_idle);
     if (!daemon->dropped)
         ev_timer_again(daemon->loop, &daemon->tun_timer);
     else
@@ -173,13 +174,15 @@ void loop_socket_changed(void *host, struct udp_endpoint *endpoint, bool opened)
     ev_io_start(daemon->loop, io);
 }
 
-static void on_tun(struct ev_loop *loop, ev_io *io, int events)
+/*
+ * Packets from the interface, but no more than others can wait for. What is then read already, and
+ * of which the descriptor says nothing, has its turn when nobody else wants one.
+ */
+static void read_tun(struct daemon *daemon)
 {
-    (void)loop, (void)events;
-    struct daemon *daemon = io->data;
     struct node_in in = {.kind = NODE_IN_PACKET};
     enum tun_status status = TUN_OK;
-    for (unsigned n = 0; n < TUN_BATCH || tun_waiting(&daemon->tun); n++) {
+    for (unsigned n = 0; n < TUN_BATCH && status == TUN_OK; n++) {
         status = tun_read(&daemon->tun, &in.packet);
         if (status != TUN_OK)
             break;
@@ -189,6 +192,22 @@ static void on_tun(struct ev_loop *loop, ev_io *io, int events)
     }
     if (status == TUN_DEAD)
         tun_died(daemon);
+    else if (tun_waiting(&daemon->tun))
+        ev_idle_start(daemon->loop, &daemon->tun_idle);
+    else
+        ev_idle_stop(daemon->loop, &daemon->tun_idle);
+}
+
+static void on_tun(struct ev_loop *loop, ev_io *io, int events)
+{
+    (void)loop, (void)events;
+    read_tun(io->data);
+}
+
+static void on_tun_idle(struct ev_loop *loop, ev_idle *idle, int events)
+{
+    (void)loop, (void)events;
+    read_tun(idle->data);
 }
 
 static void watch_tun(struct daemon *daemon)
@@ -437,6 +456,8 @@ bool loop_init(struct daemon *daemon)
     watch(daemon, &daemon->clock_io, daemon->clock_fd, on_clock);
     arm_clock(daemon);
     ev_prepare_init(&daemon->prepare, on_prepare);
+    ev_idle_init(&daemon->tun_idle, on_tun_idle);
+    daemon->tun_idle.data = daemon;
     daemon->prepare.data = daemon;
     ev_init(&daemon->tun_timer, on_tun_retry);
     daemon->tun_timer.repeat = TUN_RETRY_S;

@@ -188,7 +188,7 @@ static bool change_address(struct netlink *netlink, uint16_t type, uint32_t inde
     check(index > 0 && bits <= 8 * addr_ip_size(addr));
     struct ifaddrmsg message = {
         .ifa_family = family_of(addr), .ifa_prefixlen = (uint8_t)bits, .ifa_index = index};
-    uint16_t flags = type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+    uint16_t flags = type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0;
     struct request request;
     struct nlmsghdr *header = begin(&request, type, flags, &message, sizeof message);
     put(&request, IFA_LOCAL, addr->ip, addr_ip_size(addr));
@@ -223,7 +223,7 @@ static bool change_route(struct netlink *netlink, uint16_t type, uint32_t index,
         .rtm_scope = subnet->addr.family == ADDR_V4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
         .rtm_type = RTN_UNICAST,
     };
-    uint16_t flags = type == RTM_NEWROUTE ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+    uint16_t flags = type == RTM_NEWROUTE ? NLM_F_CREATE | NLM_F_EXCL : 0;
     struct request request;
     struct nlmsghdr *header = begin(&request, type, flags, &route, sizeof route);
     put(&request, RTA_DST, subnet->addr.ip, addr_ip_size(&subnet->addr));
@@ -238,7 +238,16 @@ static bool change_route(struct netlink *netlink, uint16_t type, uint32_t index,
 bool netlink_route_add(struct netlink *netlink, uint32_t index, const struct subnet *subnet,
                        const struct addr *source)
 {
-    return change_route(netlink, RTM_NEWROUTE, index, subnet, source);
+    if (change_route(netlink, RTM_NEWROUTE, index, subnet, source))
+        return true;
+    if (errno != EEXIST)
+        return false;
+    /* One of this interface may have another source; another's is not ours to replace. */
+    const struct addr none = {.family = ADDR_NONE};
+    if (change_route(netlink, RTM_DELROUTE, index, subnet, &none))
+        return change_route(netlink, RTM_NEWROUTE, index, subnet, source);
+    errno = EEXIST;
+    return false;
 }
 
 bool netlink_route_remove(struct netlink *netlink, uint32_t index, const struct subnet *subnet)

@@ -10,7 +10,7 @@
 #include "daemon/warren_client.h"
 #include "daemon/warren_command.h"
 #include "daemon/warren_keygen.h"
-#include "scenarios/runner/word.h"
+#include "host/word.h"
 
 static int version(int argc, char **argv);
 

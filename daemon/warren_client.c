@@ -15,7 +15,7 @@
 enum {
     ANSWER_SIZE_MAX = 64 << 20,
     ANSWER_ROOM_FIRST = 1 << 16,
-    ANSWER_WAIT_S = 30, /* a netcheck takes up to ten seconds */
+    ANSWER_WAIT_S = 30, /* a netcheck takes up to fifteen seconds */
 };
 
 static void say_unreachable(const char *path)

@@ -163,7 +163,7 @@ const struct warren_command warren_netcheck = {
     .form = "[--json] [--control SOCKET]",
     .about = "what the network here lets through, and which server is nearest",
     .help =
-        "Asks the servers how the NATs in front of this machine behave; it takes up to ten seconds.\n"
+        "Asks the servers how the NATs in front of this machine behave; it takes up to fifteen seconds.\n"
         "\n"
         "  --json            print what the daemon says, as one JSON object\n"
         "  --control SOCKET  the daemon's socket; default " WARREN_CONTROL "\n"

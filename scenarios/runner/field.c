@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "core/base/check.h"
-#include "scenarios/runner/word.h"
+#include "host/word.h"
 
 struct unit {
     const char *name;

@@ -11,7 +11,7 @@
 
 #include "core/base/check.h"
 #include "scenarios/runner/sandbox.h"
-#include "scenarios/runner/word.h"
+#include "host/word.h"
 #include "scenarios/runner/words.h"
 
 _Static_assert((int)LOAD_ERROR_SIZE == (int)SANDBOX_ERROR_SIZE, "errors are handed through");

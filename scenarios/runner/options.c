@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/check.h"
-#include "scenarios/runner/word.h"
+#include "host/word.h"
 
 static const struct command {
     const char *name;

@@ -15,7 +15,7 @@
 
 #include "core/base/check.h"
 #include "scenarios/runner/sandbox.h"
-#include "scenarios/runner/word.h"
+#include "host/word.h"
 
 typedef bool before(lua_State *lua, int a, int b);
 

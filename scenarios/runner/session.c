@@ -20,7 +20,7 @@
 #include "scenarios/runner/report.h"
 #include "scenarios/runner/run.h"
 #include "scenarios/runner/table.h"
-#include "scenarios/runner/word.h"
+#include "host/word.h"
 
 #define FAILED_DIR "build/failed"
 

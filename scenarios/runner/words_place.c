@@ -6,7 +6,7 @@
 
 #include "core/base/check.h"
 #include "scenarios/runner/sandbox.h"
-#include "scenarios/runner/word.h"
+#include "host/word.h"
 #include "scenarios/runner/words.h"
 #include "sim/firewall.h"
 #include "sim/nat_param.h"

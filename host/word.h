@@ -1,6 +1,6 @@
 /* Words that a person typed: which known word is meant by an unknown one. */
-#ifndef WARREN_RUNNER_WORD_H
-#define WARREN_RUNNER_WORD_H
+#ifndef WARREN_HOST_WORD_H
+#define WARREN_HOST_WORD_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* Edit distance between words (optimal string alignment). */
-#include "scenarios/runner/word.h"
+#include "host/word.h"
 
 #include <string.h>
 

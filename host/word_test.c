@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "scenarios/runner/word.h"
+#include "host/word.h"
 
 static void test_distance(void **state)
 {
