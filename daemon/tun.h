@@ -67,8 +67,9 @@ void tun_close(struct tun *tun);
 
 /*
  * The next packet or train: a super-packet that was split, or packets of one flow and size that the
- * system has given one after the other, such as acknowledgements. Nothing waits for more to come. Its bytes are good until the next call. Call until TUN_EMPTY, or a
- * bounded number of times and again when the fd is readable *or* tun_waiting() says so.
+ * system has given one after the other, such as acknowledgements. Nothing waits for more to come.
+ * Its bytes are good until the next call. Call until TUN_EMPTY, or a bounded number of times and
+ * again when the fd is readable *or* tun_waiting() says so.
  */
 enum tun_status tun_read(struct tun *tun, struct node_in_packet *packet);
 /* Something has been read already and waits. */

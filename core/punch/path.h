@@ -116,14 +116,15 @@ struct path_transaction {
 struct path {
     struct handle self;
     struct handle timer;
-    struct member peer; /* tunnel key: all zero until an offer came */
-    uint8_t secret[32]; /* X25519 of both tunnel keys */
-    bool wanted;        /* our host asked for it */
-    bool known;         /* the peer's credential was believed */
-    bool calling;       /* our call has had no answer yet */
-    bool early;         /* the last offer came before the other side had one */
-    bool opening;       /* the next probe tells the caller who we are, since its home has not yet */
-    bool blamed;        /* `refusal` says why nobody can be reached */
+    struct member peer;     /* tunnel key: all zero until an offer came */
+    uint8_t secret[32];     /* X25519 of both tunnel keys */
+    bool wanted;            /* our host asked for it */
+    bool known;             /* the peer's credential was believed */
+    uint32_t introductions; /* how often */
+    bool calling;           /* our call has had no answer yet */
+    bool early;             /* the last offer came before the other side had one */
+    bool opening; /* the next probe tells the caller who we are, since its home has not yet */
+    bool blamed;  /* `refusal` says why nobody can be reached */
     uint8_t refusal;
     uint8_t server;   /* through which home the relay leads */
     uint32_t channel; /* of the relay; 0: none */
@@ -188,6 +189,11 @@ const struct member *path_member(struct paths *paths, const uint8_t identity[sta
 /* Likewise, of the path in this slot, for walks: slots begin at 0 and end before path_slots(). */
 const struct member *path_member_at(struct paths *paths, uint32_t slot);
 uint32_t path_slots(const struct paths *paths);
+/* How often the peer has shown who it is, on the path that there is now. */
+uint32_t path_introductions(struct paths *paths, const uint8_t identity[static IDENTITY_SIZE]);
+/* The host no longer asks for the path: it is forgotten, until the peer calls. */
+void path_disconnect(struct paths *paths, const struct path_tools *tools,
+                     const uint8_t identity[static IDENTITY_SIZE]);
 /* The peer that has shown this tunnel key; NULL: none. A walk over all paths. */
 const struct member *path_member_by_key(struct paths *paths,
                                         const uint8_t key[static IDENTITY_TUNNEL_KEY_SIZE]);

@@ -288,6 +288,7 @@ static bool believe(struct paths *paths, const struct path_tools *t, struct path
         return false;
     path->peer = *member;
     path->known = true;
+    path->introductions++;
     paths->introduced++;
     return true;
 }

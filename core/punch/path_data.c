@@ -13,6 +13,20 @@ const struct member *path_member(struct paths *paths, const uint8_t identity[sta
     return path != NULL && path->known ? &path->peer : NULL;
 }
 
+uint32_t path_introductions(struct paths *paths, const uint8_t identity[static IDENTITY_SIZE])
+{
+    const struct path *path = path_of(paths, identity, false);
+    return path != NULL ? path->introductions : 0;
+}
+
+void path_disconnect(struct paths *paths, const struct path_tools *t,
+                     const uint8_t identity[static IDENTITY_SIZE])
+{
+    struct path *path = path_of(paths, identity, false);
+    if (path != NULL)
+        path_forget(paths, t, path);
+}
+
 const struct member *path_member_at(struct paths *paths, uint32_t slot)
 {
     struct handle handle;

@@ -105,6 +105,8 @@ static void lose(struct tunnel *tunnel, uint32_t slot, const struct subnet *subn
     for (uint32_t i = 0; i < peer->subnet_count; i++)
         if (memcmp(&peer->subnets[i], subnet, sizeof *subnet) != 0)
             peer->subnets[kept++] = peer->subnets[i];
+        else if (i < peer->subnets_named)
+            peer->subnets_named--;
     peer->subnet_count = kept;
 }
 
@@ -124,10 +126,21 @@ static bool route(struct tunnel *tunnel, struct tunnel_peer *peer, const struct 
     return true;
 }
 
+/* Takes back what an earlier credential said. */
+static void unroute_member(struct tunnel *tunnel, struct tunnel_peer *peer)
+{
+    check(peer->subnets_named <= peer->subnet_count);
+    for (uint32_t i = peer->subnets_named; i < peer->subnet_count; i++)
+        if (routes_get(&tunnel->routes, &peer->subnets[i]) == peer->self.index)
+            routes_remove(&tunnel->routes, &peer->subnets[i]);
+    peer->subnet_count = peer->subnets_named;
+}
+
 /* What a credential says is the peer's, unless it is somebody else's already. */
 static void route_member(struct tunnel *tunnel, const struct tunnel_tools *t,
                          struct tunnel_peer *peer, const struct member *member)
 {
+    unroute_member(tunnel, peer);
     for (uint32_t i = 0; i < member->address_count; i++) {
         const struct addr *addr = &member->addresses[i];
         struct subnet subnet = subnet_of(addr, 8 * (unsigned)addr_ip_size(addr));
@@ -218,6 +231,28 @@ static bool set_key(struct tunnel *tunnel, const struct tunnel_tools *t, struct 
     return peer->keyed;
 }
 
+/* The key is no longer the peer's, and so are the sessions under it. */
+static void drop_key(struct tunnel *tunnel, const struct tunnel_tools *t, struct tunnel_peer *peer)
+{
+    uint8_t psk[NOISE_KEY_SIZE];
+    tunnel_handshake_end(tunnel, t, peer);
+    tunnel_session_end(tunnel, t, &peer->previous);
+    tunnel_session_end(tunnel, t, &peer->current);
+    tunnel_session_end(tunnel, t, &peer->next);
+    map_remove(&tunnel->by_key, peer->noise.public_key);
+    memcpy(psk, peer->noise.psk, sizeof psk);
+    t->cx->crypto->wipe(&peer->noise, sizeof peer->noise);
+    memcpy(peer->noise.psk, psk, sizeof psk);
+    t->cx->crypto->wipe(psk, sizeof psk);
+    memset(peer->seen_timestamp, 0, sizeof peer->seen_timestamp);
+    peer->keyed = false;
+}
+
+bool tunnel_peer_expired(const struct tunnel_tools *t, const struct tunnel_peer *peer)
+{
+    return peer->expiry_s != 0 && self_wall_s(t->self, t->cx->now_ns) > peer->expiry_s;
+}
+
 void tunnel_peer_learn(struct tunnel *tunnel, const struct tunnel_tools *t,
                        struct tunnel_peer *peer)
 {
@@ -225,10 +260,14 @@ void tunnel_peer_learn(struct tunnel *tunnel, const struct tunnel_tools *t,
         tunnel_is_stock(peer) ? NULL : path_member(t->paths, peer->identity);
     if (member == NULL)
         return;
+    if (peer->keyed && !peer->key_named &&
+        memcmp(peer->noise.public_key, member->tunnel_key, NOISE_KEY_SIZE) != 0)
+        drop_key(tunnel, t, peer); /* its credential names another one now */
     if (!peer->keyed && !set_key(tunnel, t, peer, member->tunnel_key)) {
         context_trace(t->cx, TRACE_TUNNEL_KEY_REFUSED, (struct trace_record){0});
         return;
     }
+    peer->expiry_s = peer->key_named ? 0 : member->expiry_s;
     if (t->cx->crypto->equal(peer->noise.public_key, member->tunnel_key, NOISE_KEY_SIZE))
         route_member(tunnel, t, peer, member);
     else /* the host has named another key, and it is the host who is believed */
@@ -320,8 +359,14 @@ bool tunnel_peer(struct tunnel *tunnel, const struct tunnel_tools *t, const stru
         forget(tunnel, t, peer);
         peer = NULL;
     }
-    if (in->remove)
+    if (in->remove) {
+        if (!is_zero(in->peer))
+            path_disconnect(t->paths, &t->path, in->peer);
         return true;
+    }
+    struct tunnel_peer *holder = is_zero(in->key) ? NULL : tunnel_peer_by_key(tunnel, in->key);
+    if (holder != NULL && holder != peer && !holder->configured)
+        forget(tunnel, t, holder); /* the host is believed */
     if (peer == NULL)
         peer = add(tunnel, t, in->peer);
     if (peer == NULL)
@@ -332,6 +377,7 @@ bool tunnel_peer(struct tunnel *tunnel, const struct tunnel_tools *t, const stru
         return false;
     }
     peer->configured = true;
+    peer->key_named = !is_zero(in->key);
     peer->hub = in->hub;
     if (in->endpoint.family != ADDR_NONE)
         peer->endpoint = in->endpoint;
@@ -339,10 +385,11 @@ bool tunnel_peer(struct tunnel *tunnel, const struct tunnel_tools *t, const stru
     peer->keepalive_ns = in->keepalive_s * UINT64_C(1000000000);
     peer->beat_ns = in->keepalive_s > 0 ? t->cx->now_ns : UINT64_MAX;
     unroute(tunnel, peer);
-    peer->subnet_count = 0;
+    peer->subnet_count = peer->subnets_named = 0;
     bool routed = true;
     for (uint32_t i = 0; i < in->subnet_count; i++)
         routed = route(tunnel, peer, &in->subnets[i]) && routed;
+    peer->subnets_named = peer->subnet_count;
     if (!tunnel_is_stock(peer)) {
         path_connect(t->paths, &t->path, peer->identity);
         tunnel_peer_learn(tunnel, t, peer);
@@ -529,10 +576,12 @@ void tunnel_look(struct tunnel *tunnel, const struct tunnel_tools *t)
             continue;
         if (introduced)
             tunnel_peer_learn(tunnel, t, peer);
-        if (introduced && may_have_forgotten(peer, t->cx->now_ns)) {
+        uint32_t introductions = path_introductions(t->paths, peer->identity);
+        if (introductions != peer->introductions && may_have_forgotten(peer, t->cx->now_ns)) {
             tunnel_initiate(tunnel, t, peer, false);
             tunnel_rearm(t, peer);
         }
+        peer->introductions = introductions;
         if (peer->handshake_index == 0 && peer->queue_count == 0)
             continue;
         anxious++;

@@ -78,6 +78,10 @@ struct tunnel_peer {
     uint8_t identity[IDENTITY_SIZE]; /* zero: a stock peer */
     bool keyed;                      /* `noise` is set */
     bool configured;                 /* by the host; else it has called us */
+    bool key_named;                  /* and so was its key; else that is its credential's */
+    uint32_t introductions;          /* of its path, when it was looked at last */
+    uint64_t expiry_s;     /* of the credential that its key is from, or last second; 0: none */
+    uint8_t subnets_named; /* of the subnets, so many are the host's; then the credential's */
     bool hub;
     uint8_t subnet_count;
     struct subnet subnets[NODE_PEER_SUBNETS]; /* that the host named */
@@ -104,6 +108,7 @@ struct tunnel_peer {
     uint64_t cookie_ns; /* when it came; 0: there is none */
     uint8_t sent_timestamp[TUNNEL_TIMESTAMP_SIZE];
     uint8_t seen_timestamp[TUNNEL_TIMESTAMP_SIZE];
+    uint64_t behind_ns;    /* how long to wait before an older timestamp is looked at again */
     uint64_t accepted_ns;  /* when the peer's last initiation was; 0: never */
     uint64_t handshake_ns; /* when the last handshake ended; 0: never */
 

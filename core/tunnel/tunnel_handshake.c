@@ -107,6 +107,19 @@ static void send_cookie(struct tunnel *tunnel, const struct tunnel_tools *t,
 }
 
 /*
+ * Whose handshakes a message counts as: of its address; or of its relay's channel, as an address
+ * that nobody has, since multicast is no source.
+ */
+static struct addr account_of(const struct tunnel_source *source)
+{
+    if (source->channel == 0)
+        return source->remote;
+    struct addr account = {.family = ADDR_V6, .ip = {0xff}};
+    write_be(account.ip + 4, source->channel, 4);
+    return account;
+}
+
+/*
  * Whether a handshake message may cost a Diffie-Hellman. The second half of the tokens is for those
  * who have shown by a cookie that they are where they say.
  */
@@ -126,8 +139,8 @@ static bool load_allows(struct tunnel *tunnel, const struct tunnel_tools *t,
             send_cookie(tunnel, t, source, sender, mac1);
             return false;
         }
-        if (source->channel == 0 &&
-            !budget_take(&tunnel->sources, t->cx->now_ns, &source->remote, NULL)) {
+        const struct addr account = account_of(source);
+        if (!budget_take(&tunnel->sources, t->cx->now_ns, &account, NULL)) {
             dropped(t, source, TRACE_TUNNEL_OVERLOADED, 0);
             return false;
         }
@@ -199,9 +212,10 @@ void tunnel_initiate(struct tunnel *tunnel, const struct tunnel_tools *t, struct
     bool under_way = peer->handshake_index != 0;
     if (!tunnel_is_stock(peer))
         tunnel->anxious++; /* tunnel_look() counts */
-    if (!peer->keyed && peer->retry_ns == UINT64_MAX)
+    bool can = peer->keyed && !tunnel_peer_expired(t, peer);
+    if (!can && peer->retry_ns == UINT64_MAX)
         peer->retry_ns = now_ns + TUNNEL_REKEY_TIMEOUT_NS; /* what waits is given up some day */
-    if (!peer->keyed || (under_way && !again))
+    if (!can || (under_way && !again))
         return;
     if (!under_way)
         peer->began_ns = peer->attempt_ns = now_ns;
@@ -335,8 +349,8 @@ static bool lost_its_clock(const struct tunnel_peer *peer,
 {
     return !tunnel_is_stock(peer) &&
            memcmp(timestamp, peer->seen_timestamp, TUNNEL_TIMESTAMP_SIZE) < 0 &&
-           now_ns - peer->accepted_ns >= TUNNEL_REKEY_TIMEOUT_NS &&
-           now_ns - peer->handshake_ns >= TUNNEL_REKEY_TIMEOUT_NS;
+           now_ns - peer->accepted_ns >= TUNNEL_REKEY_TIMEOUT_NS + peer->behind_ns &&
+           now_ns - peer->handshake_ns >= TUNNEL_REKEY_TIMEOUT_NS + peer->behind_ns;
 }
 
 /*
@@ -383,6 +397,8 @@ void tunnel_initiation(struct tunnel *tunnel, const struct tunnel_tools *t,
             peer = meet(tunnel, t, &handshake, &initiation, key);
         failed = TRACE_TUNNEL_STRANGER;
     }
+    if (peer != NULL && tunnel_peer_expired(t, peer))
+        peer = NULL;
     if (peer != NULL &&
         !noise_read_timestamp(&handshake, crypto, &peer->noise, &initiation, timestamp)) {
         peer = NULL;
@@ -390,6 +406,10 @@ void tunnel_initiation(struct tunnel *tunnel, const struct tunnel_tools *t,
     }
     uint64_t now_ns = t->cx->now_ns;
     if (peer != NULL && lost_its_clock(peer, timestamp, now_ns)) {
+        /* A replay looks the same: less often each time, until the peer's clock is right. */
+        peer->behind_ns = 2 * peer->behind_ns + TUNNEL_REKEY_TIMEOUT_NS;
+        if (peer->behind_ns > TUNNEL_REKEY_AFTER_NS)
+            peer->behind_ns = TUNNEL_REKEY_AFTER_NS;
         tunnel_initiate(tunnel, t, peer, false);
         tunnel_rearm(t, peer);
     }
@@ -406,6 +426,7 @@ void tunnel_initiation(struct tunnel *tunnel, const struct tunnel_tools *t,
     }
     memcpy(peer->seen_timestamp, timestamp, sizeof timestamp);
     peer->accepted_ns = now_ns;
+    peer->behind_ns = 0;
     tunnel_heard(t, peer, false);
     respond(tunnel, t, source, peer, &handshake, initiation.sender);
     tunnel_rearm(t, peer);

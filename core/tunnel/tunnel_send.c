@@ -183,15 +183,17 @@ static struct tunnel_waiting *first_waiting(struct tunnel *tunnel, const struct 
     return waiting;
 }
 
-static void drop_first(struct tunnel *tunnel, struct tunnel_peer *peer)
+static void drop_first(struct tunnel *tunnel, const struct tunnel_tools *t,
+                       struct tunnel_peer *peer)
 {
     struct handle handle;
-    const struct tunnel_waiting *waiting = first_waiting(tunnel, peer, &handle);
+    struct tunnel_waiting *waiting = first_waiting(tunnel, peer, &handle);
     check(waiting != NULL && peer->queue_count > 0);
     peer->queue_first = waiting->next;
     if (peer->queue_first == 0)
         peer->queue_last = 0;
     peer->queue_count--;
+    t->cx->crypto->wipe(waiting->bytes, waiting->size);
     pool_give(&tunnel->queue, handle);
 }
 
@@ -203,7 +205,7 @@ void tunnel_queue_drop(struct tunnel *tunnel, const struct tunnel_tools *t,
     while ((waiting = first_waiting(tunnel, peer, &handle)) != NULL) {
         context_trace(t->cx, TRACE_TUNNEL_QUEUE_FULL,
                       (struct trace_record){.number = waiting->size});
-        drop_first(tunnel, peer);
+        drop_first(tunnel, t, peer);
     }
 }
 
@@ -215,7 +217,7 @@ static void wait(struct tunnel *tunnel, const struct tunnel_tools *t, struct tun
     if (first != NULL &&
         (peer->queue_count == TUNNEL_QUEUE_MAX || tunnel->queue.used == tunnel->queue.capacity)) {
         context_trace(t->cx, TRACE_TUNNEL_QUEUE_FULL, (struct trace_record){.number = first->size});
-        drop_first(tunnel, peer);
+        drop_first(tunnel, t, peer);
     }
     struct tunnel_waiting *waiting = pool_take(&tunnel->queue, &handle);
     if (waiting == NULL) {
@@ -262,6 +264,6 @@ void tunnel_send_waiting(struct tunnel *tunnel, const struct tunnel_tools *t,
     }
     while ((waiting = first_waiting(tunnel, peer, &handle)) != NULL) {
         send_now(tunnel, t, peer, waiting->bytes, waiting->size, waiting->size);
-        drop_first(tunnel, peer);
+        drop_first(tunnel, t, peer);
     }
 }

@@ -21,6 +21,8 @@ struct tunnel_peer *tunnel_peer_met(struct tunnel *tunnel, const struct tunnel_t
 /* A stock peer is where its last authentic message came from. */
 void tunnel_roam(const struct tunnel_tools *t, struct tunnel_peer *peer,
                  const struct tunnel_source *source);
+/* Its key is from a credential that is no longer valid. */
+bool tunnel_peer_expired(const struct tunnel_tools *t, const struct tunnel_peer *peer);
 /* A peer of the mesh may have become known to its path: then it has a key. */
 void tunnel_peer_learn(struct tunnel *tunnel, const struct tunnel_tools *t,
                        struct tunnel_peer *peer);
