@@ -10,8 +10,8 @@
 #include <lauxlib.h>
 
 #include "core/base/check.h"
-#include "scenarios/runner/sandbox.h"
 #include "host/word.h"
+#include "scenarios/runner/sandbox.h"
 #include "scenarios/runner/words.h"
 
 _Static_assert((int)LOAD_ERROR_SIZE == (int)SANDBOX_ERROR_SIZE, "errors are handed through");

@@ -14,8 +14,8 @@
 #include <lualib.h>
 
 #include "core/base/check.h"
-#include "scenarios/runner/sandbox.h"
 #include "host/word.h"
+#include "scenarios/runner/sandbox.h"
 
 typedef bool before(lua_State *lua, int a, int b);
 

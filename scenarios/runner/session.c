@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/base/check.h"
+#include "host/word.h"
 #include "scenarios/runner/judge_pair.h"
 #include "scenarios/runner/load.h"
 #include "scenarios/runner/matrix.h"
@@ -20,7 +21,6 @@
 #include "scenarios/runner/report.h"
 #include "scenarios/runner/run.h"
 #include "scenarios/runner/table.h"
-#include "host/word.h"
 
 #define FAILED_DIR "build/failed"
 

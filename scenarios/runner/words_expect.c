@@ -7,8 +7,8 @@
 #include <lauxlib.h>
 
 #include "core/base/check.h"
-#include "scenarios/runner/sandbox.h"
 #include "host/word.h"
+#include "scenarios/runner/sandbox.h"
 #include "scenarios/runner/words.h"
 
 static const char *const expect_others[] = {"within", "after", "share", NULL};

@@ -5,8 +5,8 @@
 #include <lauxlib.h>
 
 #include "core/base/check.h"
-#include "scenarios/runner/sandbox.h"
 #include "host/word.h"
+#include "scenarios/runner/sandbox.h"
 #include "scenarios/runner/words.h"
 #include "sim/firewall.h"
 #include "sim/nat_param.h"
