@@ -12,11 +12,10 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 
 void client_init(struct client *client, struct random_secret *secret)
 {
-    *client = (struct client){
-        .home = CLIENT_NONE,
-        .reserve = CLIENT_NONE,
-        .choice_ns = UINT64_MAX,
-    };
+    memset(client, 0, sizeof *client);
+    client->home = CLIENT_NONE;
+    client->reserve = CLIENT_NONE;
+    client->choice_ns = UINT64_MAX;
     random_secret_bytes(secret, client->salt, sizeof client->salt);
 }
 
