@@ -35,19 +35,19 @@ LDFLAGS  := $(if $(SAN),-fsanitize=$(SAN)) $(if $(COVERAGE),--coverage)
 FRAMES   := $(if $(SAN)$(COVERAGE),,-Wframe-larger-than=4096)
 folder_flags = $(if $(filter core/%,$<),$(if $(filter %_test.c,$<),,$(FRAMES)),-D_GNU_SOURCE) $(if $(filter scenarios/% fuzz/%,$<),$(LUA_FLAGS))
 LUA_FLAGS = $(shell pkg-config --cflags lua5.4)
-LDLIBS = $(shell pkg-config --libs libsodium libcrypto lua5.4 libpcap)
-# What only the programs of daemon/ need; libev has no pkg-config file.
-DAEMON_LIBS = -Wl,--as-needed -lev $(shell pkg-config --libs inih jansson libseccomp)
+# libev has no pkg-config file.
+LDLIBS = -Wl,--as-needed -lev $(shell pkg-config --libs libsodium libcrypto lua5.4 libpcap inih jansson libseccomp)
 
 # ---- Sources -----------------------------------------------------------------------------------------------------
 
-TESTS    := $(wildcard $(addsuffix _test.c,core/* core/*/* crypto/* host/* sim/* scenarios/runner/* daemon/* fuzz/*))
-SCRIPTS  := $(wildcard $(addsuffix _test.sh,ci/* core/*/* crypto/* host/* sim/* scenarios/* scenarios/runner/* daemon/*) ci/interop)
+TESTS    := $(wildcard $(addsuffix _test.c,core/* core/*/* crypto/* host/* sim/* scenarios/runner/* netns/* daemon/* fuzz/*))
+SCRIPTS  := $(wildcard $(addsuffix _test.sh,ci/* core/*/* crypto/* host/* sim/* scenarios/* scenarios/runner/* netns/* daemon/*) ci/interop)
 sources   = $(filter-out $(TESTS) %/main.c,$(wildcard $(1)))
 CORE     := $(call sources,core/*.c core/*/*.c)
 CRYPTO   := $(call sources,crypto/*.c)
 HOST     := $(call sources,host/*.c)
 SIM      := $(call sources,sim/*.c)
+NETNS    := $(call sources,netns/*.c)
 RUNNER   := $(call sources,scenarios/runner/*.c)
 # Each of these is a program; the rest of daemon/ is what they share.
 DAEMONS  := $(wildcard daemon/stun_probe.c daemon/warrend.c daemon/warren.c)
@@ -58,13 +58,11 @@ FUZZKIT  := $(filter fuzz/null_crypto.c fuzz/harness.c fuzz/support%.c,$(wildcar
 FUZZERS  := $(filter-out $(FUZZKIT),$(call sources,fuzz/*.c))
 
 objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-OBJECTS  := $(call objects,$(wildcard core/*.c core/*/*.c crypto/*.c host/*.c sim/*.c scenarios/runner/*.c daemon/*.c fuzz/*.c bench/*.c ci/*.c))
+OBJECTS  := $(call objects,$(wildcard core/*.c core/*/*.c crypto/*.c host/*.c sim/*.c netns/*.c scenarios/runner/*.c daemon/*.c fuzz/*.c bench/*.c ci/*.c))
 
 # ---- Products ----------------------------------------------------------------------------------------------------
 
-ARCHIVES := $(addprefix $(BUILD)/lib,$(addsuffix .a,scenarios daemon sim host crypto core))
-# The daemon uses jansson, whose names are also names of the runner's own writer of JSON; so it has nothing of the runner.
-DAEMON_PARTS := $(filter-out %/libscenarios.a,$(ARCHIVES))
+ARCHIVES := $(addprefix $(BUILD)/lib,$(addsuffix .a,scenarios netns daemon sim host crypto core))
 TEST_BINARIES  := $(patsubst %.c,$(BUILD)/test/%,$(TESTS))
 FUZZ_BINARIES  := $(patsubst %.c,$(BUILD)/%,$(FUZZERS))
 BENCH_BINARIES := $(patsubst %.c,$(BUILD)/%,$(BENCHES))
@@ -108,6 +106,7 @@ $(BUILD)/libcrypto.a: $(call objects,$(CRYPTO))
 $(BUILD)/libhost.a: $(call objects,$(HOST))
 $(BUILD)/libsim.a: $(call objects,$(SIM))
 $(BUILD)/libdaemon.a: $(call objects,$(DAEMON))
+$(BUILD)/libnetns.a: $(call objects,$(NETNS))
 $(BUILD)/libscenarios.a: $(call objects,$(RUNNER))
 $(ARCHIVES): $(BUILD)/sources | $(SETUP)
 	$(say) AR $@
@@ -123,17 +122,13 @@ $(BUILD)/warren-lab: $(BUILD)/obj/scenarios/runner/main.o $(ARCHIVES)
 	$(call link)
 $(BUILD)/stun-probe: $(BUILD)/obj/daemon/stun_probe.o $(ARCHIVES)
 	$(call link)
-$(BUILD)/warrend $(BUILD)/warren: $(BUILD)/%: $(BUILD)/obj/daemon/%.o $(DAEMON_PARTS)
-	$(call link,$(DAEMON_LIBS))
-$(filter $(BUILD)/test/daemon/%,$(TEST_BINARIES)): $(BUILD)/test/%: $(BUILD)/obj/%.o $(DAEMON_PARTS)
-	$(call link,-lcmocka $(DAEMON_LIBS))
-$(filter-out $(BUILD)/test/daemon/%,$(TEST_BINARIES)): $(BUILD)/test/%: $(BUILD)/obj/%.o $(ARCHIVES)
+$(BUILD)/warrend $(BUILD)/warren: $(BUILD)/%: $(BUILD)/obj/daemon/%.o $(ARCHIVES)
+	$(call link)
+$(TEST_BINARIES): $(BUILD)/test/%: $(BUILD)/obj/%.o $(ARCHIVES)
 	$(call link,-lcmocka)
 $(FUZZ_BINARIES): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(FUZZKIT)) $(ARCHIVES)
-	$(call link,$(if $(filter $(BUILD)/fuzz/config,$@),$(DAEMON_LIBS)))
-$(BENCH_BINARIES): $(BUILD)/%: $(BUILD)/obj/%.o $(ARCHIVES)
 	$(call link)
-$(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(DAEMON_PARTS)
+$(BENCH_BINARIES) $(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(ARCHIVES)
 	$(call link)
 # A script, which looks for what it measures beside its copy.
 $(BUILD)/bench/tunnel: bench/tunnel.sh $(BUILD)/bench/tunnel_ceiling $(PROGRAMS)
@@ -168,7 +163,7 @@ purity: deps-test                                 ## core/ calls nothing outside
 	@ci/purity
 
 interop: deps-interop $(PROGRAMS) $(HELPERS)      ## daemons in namespaces, behind NATs and against WireGuard; LONG=1: a rekey
-	@BUILD=$(BUILD) LONG='$(LONG)' ci/run-tests ci/interop ci/interop-tunnel ci/interop-wireguard
+	@BUILD=$(BUILD) LONG='$(LONG)' JOBS=1 ci/run-tests ci/interop ci/interop-tunnel ci/interop-wireguard
 
 bench: $(SETUP) $(if $(T),$(BUILD)/bench/$(T),$(filter-out %/tunnel_ceiling,$(BENCH_BINARIES)) $(BUILD)/bench/tunnel) ## every benchmark, or T=sim
 	@set -e; for b in $(filter $(BUILD)/bench/%,$^); do echo "# $$b"; $$b; done

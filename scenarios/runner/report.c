@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/base/check.h"
-#include "scenarios/runner/json.h"
+#include "scenarios/runner/json_line.h"
 #include "sim/nat_param.h"
 
 enum { DESCRIBE_SIZE = 2 * NAT_PARAM_TEXT_SIZE + 2 };
@@ -23,29 +23,29 @@ static void print_escaped(FILE *file, const char *text)
 
 static void print_json(FILE *file, const struct report_verdict *verdict)
 {
-    struct json json;
-    json_begin(&json, file);
-    json_text(&json, "script", verdict->script);
-    json_text(&json, "network", verdict->network);
-    json_text(&json, "scenario", verdict->scenario->title);
-    json_number(&json, "line",
-                verdict->expect != NULL ? verdict->expect->line : verdict->scenario->line);
-    json_text(&json, "expected", verdict->what);
-    json_text(&json, "verdict",
-              verdict->skipped != NULL ? "skip"
-              : verdict->passed        ? "pass"
-                                       : "fail");
-    json_number(&json, "runs", verdict->runs);
-    json_number(&json, "right", verdict->right);
+    struct json_line json;
+    json_line_begin(&json, file);
+    json_line_text(&json, "script", verdict->script);
+    json_line_text(&json, "network", verdict->network);
+    json_line_text(&json, "scenario", verdict->scenario->title);
+    json_line_number(&json, "line",
+                     verdict->expect != NULL ? verdict->expect->line : verdict->scenario->line);
+    json_line_text(&json, "expected", verdict->what);
+    json_line_text(&json, "verdict",
+                   verdict->skipped != NULL ? "skip"
+                   : verdict->passed        ? "pass"
+                                            : "fail");
+    json_line_number(&json, "runs", verdict->runs);
+    json_line_number(&json, "right", verdict->right);
     if (verdict->skipped != NULL)
-        json_text(&json, "reason", verdict->skipped);
+        json_line_text(&json, "reason", verdict->skipped);
     if (verdict->wanted[0] != 0)
-        json_text(&json, "wanted", verdict->wanted);
+        json_line_text(&json, "wanted", verdict->wanted);
     if (verdict->skipped == NULL && verdict->right < verdict->runs) {
-        json_number(&json, "seed", verdict->seed);
-        json_text(&json, "happened", verdict->happened);
+        json_line_number(&json, "seed", verdict->seed);
+        json_line_text(&json, "happened", verdict->happened);
     }
-    json_end(&json);
+    json_line_end(&json);
 }
 
 void report_verdict(struct report *report, const struct report_verdict *verdict)
@@ -107,12 +107,12 @@ static void describe(const struct plan_scenario *scenario, const uint32_t ends[s
     }
 }
 
-static void json_time(struct json *json, const char *name, uint64_t ns)
+static void json_time(struct json_line *json, const char *name, uint64_t ns)
 {
     if (ns == JUDGE_NEVER)
-        json_null(json, name);
+        json_line_null(json, name);
     else
-        json_number(json, name, ns);
+        json_line_number(json, name, ns);
 }
 
 void report_pair(struct report *report, const char *network, const struct plan_scenario *scenario,
@@ -121,36 +121,36 @@ void report_pair(struct report *report, const char *network, const struct plan_s
     const uint32_t ends[2] = {sum->a, sum->b};
     const struct oracle_pair_says *says = &sum->oracle.says;
     char session[DESCRIBE_SIZE], scope[DESCRIBE_SIZE];
-    struct json json;
+    struct json_line json;
     if (report->json == NULL)
         return;
     describe(scenario, ends, "session", session);
     describe(scenario, ends, "scope", scope);
-    json_begin(&json, report->json);
-    json_text(&json, "scenario", scenario->title);
-    json_text(&json, "network", network);
-    json_number(&json, "seed", seed);
-    json_text(&json, "a", scenario->places[sum->a].name);
-    json_text(&json, "b", scenario->places[sum->b].name);
+    json_line_begin(&json, report->json);
+    json_line_text(&json, "scenario", scenario->title);
+    json_line_text(&json, "network", network);
+    json_line_number(&json, "seed", seed);
+    json_line_text(&json, "a", scenario->places[sum->a].name);
+    json_line_text(&json, "b", scenario->places[sum->b].name);
     json_time(&json, "a_delay_ns", sum->known ? sum->oracle.delay_ns[0] : JUDGE_NEVER);
     json_time(&json, "b_delay_ns", sum->known ? sum->oracle.delay_ns[1] : JUDGE_NEVER);
     json_time(&json, "d_delay_ns", sum->known ? sum->oracle.peer_ns : JUDGE_NEVER);
-    json_text(&json, "session", session);
-    json_text(&json, "scope", scope);
-    json_text(&json, "path", judge_path_name(sum->path));
-    json_text(&json, "reason", sum->reason);
-    json_text(&json, "oracle",
-              sum->known ? oracle_verdict_name((enum oracle_verdict)says->verdict) : "");
-    json_text(&json, "wanted", sum->known ? judge_path_name(sum->wanted) : "");
-    json_text(&json, "wanted_reason",
-              sum->known ? reason_name((enum reason)sum->wanted_reason) : "");
+    json_line_text(&json, "session", session);
+    json_line_text(&json, "scope", scope);
+    json_line_text(&json, "path", judge_path_name(sum->path));
+    json_line_text(&json, "reason", sum->reason);
+    json_line_text(&json, "oracle",
+                   sum->known ? oracle_verdict_name((enum oracle_verdict)says->verdict) : "");
+    json_line_text(&json, "wanted", sum->known ? judge_path_name(sum->wanted) : "");
+    json_line_text(&json, "wanted_reason",
+                   sum->known ? reason_name((enum reason)sum->wanted_reason) : "");
     json_time(&json, "first_data_ns", sum->first_data_ns);
     json_time(&json, "first_inner_ns", sum->first_inner_ns);
     json_time(&json, "direct_ns", sum->direct_ns);
     json_time(&json, "bound_first_data_ns", sum->known ? says->first_data_ns : JUDGE_NEVER);
     json_time(&json, "bound_first_inner_ns", sum->inner_bound_ns);
     json_time(&json, "bound_direct_ns", sum->known ? says->direct_ns : JUDGE_NEVER);
-    json_end(&json);
+    json_line_end(&json);
 }
 
 void report_quiet(struct report *report, const struct plan_scenario *scenario,

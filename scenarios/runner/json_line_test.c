@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "scenarios/runner/json.h"
+#include "scenarios/runner/json_line.h"
 
 static void test_texts(void **state)
 {
@@ -33,11 +33,11 @@ static void test_texts(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *text;
         size_t size;
-        struct json json;
+        struct json_line json;
         FILE *file = open_memstream(&text, &size);
-        json_begin(&json, file);
-        json_text(&json, "t", cases[i].text);
-        json_end(&json);
+        json_line_begin(&json, file);
+        json_line_text(&json, "t", cases[i].text);
+        json_line_end(&json);
         fclose(file);
         assert_string_equal(text, cases[i].json);
         free(text);
@@ -48,14 +48,14 @@ static void test_numbers(void **state)
 {
     char *text;
     size_t size;
-    struct json json;
+    struct json_line json;
     FILE *file = open_memstream(&text, &size);
     (void)state;
-    json_begin(&json, file);
-    json_number(&json, "a", UINT64_MAX);
-    json_signed(&json, "b", INT64_MIN);
-    json_null(&json, "c");
-    json_end(&json);
+    json_line_begin(&json, file);
+    json_line_number(&json, "a", UINT64_MAX);
+    json_line_signed(&json, "b", INT64_MIN);
+    json_line_null(&json, "c");
+    json_line_end(&json);
     fclose(file);
     assert_string_equal(text,
                         "{\"a\":18446744073709551615,\"b\":-9223372036854775808,\"c\":null}\n");

@@ -1,5 +1,5 @@
 /* JSON objects (RFC 8259), one a line. */
-#include "scenarios/runner/json.h"
+#include "scenarios/runner/json_line.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -44,7 +44,7 @@ static void print_string(FILE *file, const char *text)
     fputc('"', file);
 }
 
-static void name_value(struct json *json, const char *name)
+static void name_value(struct json_line *json, const char *name)
 {
     check(json->file != NULL && name != NULL);
     if (!json->first)
@@ -54,37 +54,37 @@ static void name_value(struct json *json, const char *name)
     fputc(':', json->file);
 }
 
-void json_begin(struct json *json, FILE *file)
+void json_line_begin(struct json_line *json, FILE *file)
 {
-    *json = (struct json){.file = file, .first = true};
+    *json = (struct json_line){.file = file, .first = true};
     fputc('{', file);
 }
 
-void json_text(struct json *json, const char *name, const char *value)
+void json_line_text(struct json_line *json, const char *name, const char *value)
 {
     name_value(json, name);
     print_string(json->file, value);
 }
 
-void json_number(struct json *json, const char *name, uint64_t value)
+void json_line_number(struct json_line *json, const char *name, uint64_t value)
 {
     name_value(json, name);
     fprintf(json->file, "%" PRIu64, value);
 }
 
-void json_signed(struct json *json, const char *name, int64_t value)
+void json_line_signed(struct json_line *json, const char *name, int64_t value)
 {
     name_value(json, name);
     fprintf(json->file, "%" PRId64, value);
 }
 
-void json_null(struct json *json, const char *name)
+void json_line_null(struct json_line *json, const char *name)
 {
     name_value(json, name);
     fputs("null", json->file);
 }
 
-void json_end(struct json *json)
+void json_line_end(struct json_line *json)
 {
     fputs("}\n", json->file);
 }
