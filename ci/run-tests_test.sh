@@ -34,4 +34,22 @@ expect "an early end that claims success" "1 passed, 1 failed, 0 skipped" 1 test
 expect "a program without tests" "0 passed, 1 failed, 0 skipped" 1 test/a_test 'true'
 expect "two groups in one program" "2 passed, 0 failed, 0 skipped" 0 test/a_test 'echo 1..1; echo ok 1; echo 1..1; echo ok 1'
 expect "a harness without a corpus" "0 passed, 1 failed, 0 skipped" 1 fuzz/no_such_harness 'true'
+
+# Programs run side by side; each is judged once, in the order in which they are named, also where that is not the order
+# in which they end.
+for n in 1 2 3 4 5; do
+    printf '#!/bin/sh\nsleep 0.%d\necho 1..%d\nfor i in $(seq %d); do echo "ok $i"; done\n' $((6 - n)) "$n" "$n" >"$work/test/b${n}_test"
+    chmod +x "$work/test/b${n}_test"
+done
+printf '#!/bin/sh\necho 1..1\necho not ok 1 - x\nexit 1\n' >"$work/test/b3_test"
+output=$(BUILD=$work JOBS=3 ci/run-tests "$work"/test/b?_test 2>&1)
+wanted='ok    b1_test  1 tests
+ok    b2_test  2 tests
+FAIL  b3_test  0 tests, 1 failed (exit status 1)
+      1..1
+      not ok 1 - x
+ok    b4_test  4 tests
+ok    b5_test  5 tests
+12 passed, 1 failed, 0 skipped'
+if [ "$output" = "$wanted" ]; then pass "five programs side by side"; else fail "five programs side by side" "$output"; fi
 finish

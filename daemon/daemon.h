@@ -57,7 +57,6 @@ struct daemon {
     struct node_out_home home;
     bool behaviour_known;
     struct stun_behaviour behaviour;
-    uint64_t log_lines;
 
     struct ev_loop *loop;
     ev_io sockets[UDP_ENDPOINTS_MAX]; /* beside udp.endpoints */

@@ -52,11 +52,6 @@ enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 const char *const keyfile_roles[KEYFILE_ROLES] = {"issuer", "punch", "relay", "stun", "dns"};
 _Static_assert(1 << KEYFILE_ROLES == IDENTITY_ROLES_ALL + 1, "one name for each role");
 
-const char *keyfile_kind_name(enum keyfile_kind kind)
-{
-    return (unsigned)kind < KIND_COUNT && kinds[kind].name != NULL ? kinds[kind].name : "nothing";
-}
-
 static bool is_secret(enum keyfile_kind kind)
 {
     return kind == KEYFILE_IDENTITY || kind == KEYFILE_ROOT;

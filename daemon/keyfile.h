@@ -116,7 +116,5 @@ void keyfile_make_identity(struct keyfile_identity *identity);
 void keyfile_make_root(struct keyfile_root *root);
 /* Overwrites it so that nothing stays in memory. */
 void keyfile_wipe(struct keyfile *file);
-/* "an identity", "a certificate"; for messages. */
-const char *keyfile_kind_name(enum keyfile_kind kind);
 
 #endif

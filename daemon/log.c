@@ -247,12 +247,6 @@ bool log_reopen(void)
     return true;
 }
 
-void log_set_level(enum log_level level)
-{
-    check((unsigned)level < LEVEL_COUNT);
-    journal.level = level;
-}
-
 int log_fd(void)
 {
     return journal.fd;
@@ -280,11 +274,6 @@ const char *log_line(uint64_t number)
     if (number < log_first() || number >= journal.next)
         return NULL;
     return journal.lines[number % LOG_LINES];
-}
-
-const char *log_level_name(enum log_level level)
-{
-    return (unsigned)level < LEVEL_COUNT ? level_names[level] : NULL;
 }
 
 bool log_level_parse(enum log_level *level, const char *name)

@@ -81,7 +81,6 @@ struct log_options {
 bool log_open(const struct log_options *options); /* false, with errno: the file cannot be opened */
 /* Opens the file anew, after it was moved away. On failure the old one stays in use. */
 bool log_reopen(void);
-void log_set_level(enum log_level level);
 /* Closes the file; standard error is used again. The lines in memory are kept. */
 void log_close(void);
 
@@ -99,8 +98,7 @@ uint64_t log_next(void);
 /* Without a newline; good until the next event. NULL when it is not there, or no longer. */
 const char *log_line(uint64_t number);
 
-/* "info", and back. NULL and false for what is no level. */
-const char *log_level_name(enum log_level level);
+/* From "info" and so on. False for what is no level. */
 bool log_level_parse(enum log_level *level, const char *name);
 
 #endif

@@ -85,16 +85,23 @@ static void take_path(const struct daemon *daemon, const struct node_out_path *p
               log_number("rtt_us", (int64_t)(path->rtt_ns / 1000)));
 }
 
+/* A member of a JSON object whose value is a word. */
+static struct log_field log_word(json_t *object, const char *name)
+{
+    return log_text(name, json_string_value(json_object_get(object, name)));
+}
+
 static void take_behaviour(struct daemon *daemon, const struct stun_behaviour *behaviour)
 {
     daemon->behaviour = *behaviour;
     daemon->behaviour_known = true;
     json_t *said = status_behaviour_json(behaviour);
-    log_event(LOG_LEVEL_INFO, "discovered",
-              log_text("nat", json_string_value(json_object_get(said, "nat"))),
-              log_text("mapping", json_string_value(json_object_get(said, "mapping"))),
-              log_text("filtering", json_string_value(json_object_get(said, "filtering"))),
-              log_addr("mapped", &behaviour->mapped));
+    log_event(LOG_LEVEL_INFO, "discovered", log_word(said, "nat"), log_word(said, "mapping"),
+              log_word(said, "filtering"), log_addr("mapped", &behaviour->mapped),
+              log_word(said, "hairpin"), log_word(said, "ports"),
+              log_number("step", behaviour->step), log_word(said, "pooling"),
+              log_word(said, "trap"), log_addr("server", &behaviour->server),
+              log_addr("local", &behaviour->local));
     json_decref(said);
     netcheck_found(daemon, behaviour);
 }

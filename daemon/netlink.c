@@ -182,33 +182,21 @@ bool netlink_segments(struct netlink *netlink, uint32_t index, uint32_t most)
     return ask(netlink, header);
 }
 
-static bool change_address(struct netlink *netlink, uint16_t type, uint32_t index,
-                           const struct addr *addr, unsigned bits)
+bool netlink_address_add(struct netlink *netlink, uint32_t index, const struct addr *addr,
+                         unsigned bits)
 {
     check(index > 0 && bits <= 8 * addr_ip_size(addr));
     struct ifaddrmsg message = {
         .ifa_family = family_of(addr), .ifa_prefixlen = (uint8_t)bits, .ifa_index = index};
-    uint16_t flags = type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0;
     struct request request;
-    struct nlmsghdr *header = begin(&request, type, flags, &message, sizeof message);
+    struct nlmsghdr *header =
+        begin(&request, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &message, sizeof message);
     put(&request, IFA_LOCAL, addr->ip, addr_ip_size(addr));
     put(&request, IFA_ADDRESS, addr->ip, addr_ip_size(addr));
     /* Nobody else can have the address of a tunnel, and it is to be used at once. */
-    if (type == RTM_NEWADDR && addr->family == ADDR_V6)
+    if (addr->family == ADDR_V6)
         put_u32(&request, IFA_FLAGS, IFA_F_NODAD);
-    return ask(netlink, header);
-}
-
-bool netlink_address_add(struct netlink *netlink, uint32_t index, const struct addr *addr,
-                         unsigned bits)
-{
-    return change_address(netlink, RTM_NEWADDR, index, addr, bits) || errno == EEXIST;
-}
-
-bool netlink_address_remove(struct netlink *netlink, uint32_t index, const struct addr *addr,
-                            unsigned bits)
-{
-    return change_address(netlink, RTM_DELADDR, index, addr, bits) || errno == EADDRNOTAVAIL;
+    return ask(netlink, header) || errno == EEXIST;
 }
 
 static bool change_route(struct netlink *netlink, uint16_t type, uint32_t index,

@@ -35,8 +35,6 @@ bool netlink_segments(struct netlink *netlink, uint32_t index, uint32_t most);
 /* Gives the interface an address; its subnet is the first `bits`. Harmless when it has it. */
 bool netlink_address_add(struct netlink *netlink, uint32_t index, const struct addr *addr,
                          unsigned bits);
-bool netlink_address_remove(struct netlink *netlink, uint32_t index, const struct addr *addr,
-                            unsigned bits);
 /* Routes a subnet to the interface, in place of an equal route; `source` may be ADDR_NONE. */
 bool netlink_route_add(struct netlink *netlink, uint32_t index, const struct subnet *subnet,
                        const struct addr *source);

@@ -487,6 +487,28 @@ struct addr net_address(const struct net *net, uint32_t place, uint8_t family, u
     return none;
 }
 
+struct addr net_interface_address(const struct net *net, uint32_t place, uint32_t interface,
+                                  uint8_t family, uint32_t index)
+{
+    static const struct addr none;
+    check(place < net->place_count && (family == ADDR_V4 || family == ADDR_V6));
+    const struct host *host = net->places[place].host;
+    if (host == NULL)
+        return interface == 0 ? net_address(net, place, family, index) : none;
+    if (interface >= host->interface_count)
+        return none;
+    const struct host_interface *at = &host->interfaces[interface];
+    if (family == ADDR_V4)
+        return index < at->v4_count ? at->v4[index] : none;
+    return index < at->v6_count ? at->v6[index] : none;
+}
+
+struct addr net_inside(const struct net *net, uint32_t router, uint8_t family)
+{
+    const struct router *at = router_at(net, router);
+    return family == ADDR_V4 ? at->inside_v4 : at->inside_v6;
+}
+
 static bool place_has(const struct net *net, uint32_t place, const struct addr *address)
 {
     for (uint32_t i = 0;; i++) {

@@ -261,15 +261,9 @@ static inline struct addr server_punch(void)
     return addr_with_port(net_address(arena.net, arena.server, ADDR_V4, 0), NET_PORT_PUNCH);
 }
 
-/* A client of number 10 and up; it knows the server. */
-static inline uint32_t add_client(const char *name, uint32_t router)
+/* A client is told of the server and of its own network. */
+static inline void join(uint32_t place)
 {
-    struct net_host host = host_behind(router, &node_limits_client);
-    uint32_t place = net_add_host(arena.net, name, &host);
-    uint32_t number = 10 + arena.client_count;
-    assert_true(place < PLACES && arena.client_count < 8);
-    arena.clients[arena.client_count++] = place;
-    set_up(place, number, 1);
     struct server_record record = {
         .version = 1, .endpoint_count = 1, .endpoints = {{server_punch(), ENDPOINT_PUNCH}}};
     uint8_t seed[32], certificate[IDENTITY_ENCODING_MAX], bytes[IDENTITY_ENCODING_MAX];
@@ -281,8 +275,20 @@ static inline uint32_t add_client(const char *name, uint32_t router)
     in.server.certificate_size = (uint32_t)certify(1, certificate, sizeof certificate);
     in.server.record = bytes;
     in.server.record_size = (uint32_t)server_record_encode(&record, bytes, sizeof bytes);
-    net_schedule_setup(arena.net, 0, place, &in);
-    net_schedule_network(arena.net, 0, place);
+    net_schedule_setup(arena.net, net_now(arena.net), place, &in);
+    net_schedule_network(arena.net, net_now(arena.net), place);
+}
+
+/* A client of number 10 and up; it knows the server. */
+static inline uint32_t add_client(const char *name, uint32_t router)
+{
+    struct net_host host = host_behind(router, &node_limits_client);
+    uint32_t place = net_add_host(arena.net, name, &host);
+    uint32_t number = 10 + arena.client_count;
+    assert_true(place < PLACES && arena.client_count < 8);
+    arena.clients[arena.client_count++] = place;
+    set_up(place, number, 1);
+    join(place);
     return place;
 }
 

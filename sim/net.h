@@ -202,6 +202,11 @@ uint32_t net_parent(const struct net *net, uint32_t place, uint32_t interface);
  * has on its uplink; ADDR_NONE when there is none. Port 0.
  */
 struct addr net_address(const struct net *net, uint32_t place, uint8_t family, uint32_t index);
+/* Likewise of one interface of a host, and of a router's uplink (interface 0). */
+struct addr net_interface_address(const struct net *net, uint32_t place, uint32_t interface,
+                                  uint8_t family, uint32_t index);
+/* A router's own address towards what is behind it; ADDR_NONE when it has none of that family. */
+struct addr net_inside(const struct net *net, uint32_t router, uint8_t family);
 /* The link of an interface: of a host's interface, or of a router's uplink (interface 0). NET_NONE:
  * none. */
 uint32_t net_link(const struct net *net, uint32_t place, uint32_t interface);

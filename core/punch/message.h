@@ -134,8 +134,7 @@ const char *punch_error_name(enum punch_error error);
  */
 enum punch_probe_flag {
     PUNCH_PROBE_WANTS_ANSWER = 1 << 0, /* please answer to where this came from */
-    PUNCH_PROBE_HAS_PATH = 1 << 1,     /* a direct probe of the sender has been acknowledged */
-    PUNCH_PROBE_FLAGS = 3,
+    PUNCH_PROBE_FLAGS = 1,
 };
 
 struct punch_probe {

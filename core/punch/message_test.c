@@ -72,7 +72,7 @@ static const struct row {
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
 /* flags, transaction, side, two acknowledgements */
-static const char probe_hex[] = "03"
+static const char probe_hex[] = "01"
                                 "8182838485868788" SIDE "02"
                                 "1112131415161718"
                                 "2122232425262728";
@@ -621,7 +621,7 @@ static void test_probe(void **state)
     struct punch_probe probe, again;
     size_t size = unhex(bytes, probe_hex);
     assert_int_equal(decode_probe(&probe, bytes, size), PUNCH_OK);
-    assert_int_equal(probe.flags, PUNCH_PROBE_WANTS_ANSWER | PUNCH_PROBE_HAS_PATH);
+    assert_int_equal(probe.flags, PUNCH_PROBE_WANTS_ANSWER);
     assert_true(probe.transaction == 0x8182838485868788);
     const struct reason_side side = party_of(false, 1).side;
     assert_memory_equal(&probe.side, &side, sizeof side);
@@ -651,7 +651,7 @@ static void test_probe_values(void **state)
         unsigned high;
         enum punch_error error;
     } limits[] = {
-        {0, 3, PUNCH_BAD_VALUE},  {9, 3, PUNCH_BAD_VALUE},  {10, 4, PUNCH_BAD_VALUE},
+        {0, 1, PUNCH_BAD_VALUE},  {9, 3, PUNCH_BAD_VALUE},  {10, 4, PUNCH_BAD_VALUE},
         {11, 3, PUNCH_BAD_VALUE}, {12, 3, PUNCH_BAD_VALUE}, {13, 2, PUNCH_BAD_VALUE},
         {14, 2, PUNCH_BAD_VALUE},
     };

@@ -51,8 +51,7 @@ static size_t make_probe(struct paths *paths, const struct path_tools *t, const 
 {
     const struct path_call *call = &path->calls[path->newest];
     struct punch_probe probe = {
-        .flags = (uint8_t)((wants ? PUNCH_PROBE_WANTS_ANSWER : 0) |
-                           (path->chosen < PATH_RELAY ? PUNCH_PROBE_HAS_PATH : 0)),
+        .flags = wants ? PUNCH_PROBE_WANTS_ANSWER : 0,
         .transaction = id,
         .side = t->client->side,
         .ack_count = path->ack_count,

@@ -149,6 +149,41 @@ static void test_queue(void **state)
         assert_int_equal(r.ends[1].log[i], 5 + i);
 }
 
+/* Whether end 0 has the end of such a packet anywhere, in the clear. */
+static bool holds_plain(uint8_t number)
+{
+    uint8_t bytes[100];
+    rig_packet(bytes, sizeof bytes, rig_inner4(0), rig_inner4(1), number);
+    return rig_holds(&r, 0, bytes + 60, sizeof bytes - 60);
+}
+
+/* Nothing of what waited is left in memory, however its waiting ended. */
+static void test_queue_wiped(void **state)
+{
+    (void)state;
+    enum { SENT, REMOVED, GIVEN_UP, PUSHED_OUT, ENDINGS };
+    for (unsigned ending = SENT; ending < ENDINGS; ending++) {
+        rig_init(&r, 2);
+        rig_meet(&r, 0, 1);
+        struct node_in in = rig_peer(&r, 1);
+        in.peer.remove = true;
+        r.wire = ending == SENT ? NULL : rig_cut;
+        rig_send(&r, 0, 1, 100, 201);
+        rig_send(&r, 0, 1, 100, 202);
+        assert_true(holds_plain(201));
+        assert_true(holds_plain(202));
+        if (ending == REMOVED)
+            assert_true(rig_tell(&r, 0, in));
+        for (unsigned i = 0; ending == PUSHED_OUT && i < TUNNEL_QUEUE_MAX; i++)
+            rig_send(&r, 0, 1, 40, 7); /* shorter ones, in the same places */
+        rig_run(&r, (ending == GIVEN_UP ? 100 : 1) * RIG_S);
+        assert_int_equal(r.ends[1].packets, ending == SENT ? 2 : 0);
+        assert_false(holds_plain(201));
+        assert_false(holds_plain(202));
+        rig_end(&r);
+    }
+}
+
 static void test_queue_of_all(void **state)
 {
     (void)state;
@@ -643,6 +678,7 @@ int main(void)
         cmocka_unit_test_teardown(test_padding, teardown),
         cmocka_unit_test_teardown(test_no_packets, teardown),
         cmocka_unit_test_teardown(test_queue, teardown),
+        cmocka_unit_test_teardown(test_queue_wiped, teardown),
         cmocka_unit_test_teardown(test_queue_of_all, teardown),
         cmocka_unit_test_teardown(test_preshared_keys, teardown),
         cmocka_unit_test_teardown(test_trains, teardown),
