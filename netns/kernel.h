@@ -30,8 +30,14 @@ struct kernel_interface {
  * mapping, filtering, hairpin and lifetimes come out the same.
  */
 bool kernel_can_route(const struct net_router *router, char why[static SPACE_ERROR_SIZE]);
-/* Likewise for a link: delay, jitter and reordering need a qdisc that this kernel may not have. */
+/*
+ * Likewise for a link. Jitter that reorders, reordering, duplication, corruption and bursts need
+ * the queueing discipline netem, which this kernel may not have. Delays need it too, but a link
+ * that only has delays can always be made: without netem, see kernel_delays(), they are left out.
+ */
 bool kernel_can_link(const struct link_config *link, char why[static SPACE_ERROR_SIZE]);
+/* Whether packets are delayed as links say; found out once. */
+bool kernel_delays(void);
 /* Likewise for a fault. */
 bool kernel_can_fault(const struct net_fault *fault, char why[static SPACE_ERROR_SIZE]);
 
@@ -48,13 +54,17 @@ void kernel_free(struct kernel *kernel);
    eth1 ... of a host, and "wan" (and one for each neighbour inside) of a router. */
 int kernel_host(const struct kernel *kernel, uint32_t place);
 
-/* Does now what the fault says. */
+/*
+ * Does now what the fault says, which has happened to the world before: a router's new addresses
+ * are taken from there. What happens to a process alone is the caller's, and changes nothing here.
+ */
 bool kernel_fault(struct kernel *kernel, const struct net_fault *fault,
                   char error[static SPACE_ERROR_SIZE]);
 
 /*
  * Packets that have passed the rules at the place's uplink since the build, by nftables counters
- * there: those that left it, or came to it, whose other end is this address. UDP only.
+ * there: those that left it, or came to it, whose other end is this address, and this port unless
+ * it is 0. UDP only.
  */
 bool kernel_counted(struct kernel *kernel, uint32_t place, const struct addr *remote,
                     uint64_t *sent, uint64_t *received, char error[static SPACE_ERROR_SIZE]);

@@ -433,6 +433,9 @@ uint32_t net_add_host(struct net *net, const char *name, const struct net_host *
     random_stream_init(&host->ports, net->config.seed, stream, 5 + size + 6);
     if (config->behind != NET_NONE)
         (void)net_add_interface(net, place, config);
+    check(config->gate == NULL || (config->limits == NULL && config->gate->arrived != NULL));
+    if (config->gate != NULL)
+        host->gate = *config->gate;
     if (config->limits != NULL) {
         host->limits = *config->limits;
         host_start(net, host);

@@ -127,7 +127,7 @@ static void merge_bytes(struct fragment_entry *entry, struct packet_pool *pool,
         packet_buffer_drop(pool, first->buffer);
         first->buffer = own;
     }
-    uint32_t header = packet_transport_header(packet->protocol);
+    uint32_t header = packet_transport_header(packet);
     uint32_t from = packet->offset > header ? packet->offset : header;
     uint32_t to = packet->offset + packet->length;
     if (to > from)
@@ -163,6 +163,8 @@ enum fragment_result fragment_accept(struct fragment_table *table, struct packet
     entry->fragments++;
     if (!packet->more_fragments)
         entry->total = packet->offset + packet->length;
+    if (packet->length > entry->largest)
+        entry->largest = packet->length;
     merge_bytes(entry, pool, packet);
     if (packet->offset == 0) {
         entry->has_first = true;
@@ -178,6 +180,7 @@ enum fragment_result fragment_accept(struct fragment_table *table, struct packet
     packet->offset = 0;
     packet->length = entry->total;
     packet->more_fragments = false;
+    table->largest = entry->largest;
     entry->used = false; /* the buffer's reference has gone to the packet */
     return FRAGMENT_WHOLE;
 }

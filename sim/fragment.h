@@ -34,6 +34,7 @@ struct fragment_entry {
     uint32_t total;    /* bytes of the whole IP payload, 0 until the last fragment came */
     uint32_t received; /* bytes so far, each counted once */
     uint32_t fragments;
+    uint32_t largest; /* bytes of the largest fragment's payload */
     bool used;
     bool in_order; /* each fragment began where the one before ended */
     bool has_first;
@@ -45,6 +46,7 @@ struct fragment_table {
     uint64_t timed_out; /* datagrams given up */
     uint64_t evicted;
     uint64_t refused; /* fragments that fit no datagram */
+    uint32_t largest; /* of the last datagram that became whole: bytes of its largest fragment */
     struct fragment_entry entries[FRAGMENT_ENTRIES];
 };
 

@@ -206,7 +206,7 @@ enum node_error host_send(struct host *host, const struct net_send *send, const 
     packet.dont_fragment = send->dont_fragment;
     if (send->protocol != 0 && send->protocol != PACKET_UDP) {
         packet.protocol = send->protocol;
-        packet.length = size + packet_transport_header(send->protocol);
+        packet.length = size + packet_transport_header(&packet);
         packet.tcp_flags = send->tcp_flags;
     }
     if (send->protocol == PACKET_ICMP) {
@@ -236,7 +236,7 @@ static void answer_error(struct host *host, uint32_t port, const struct packet *
     world_transmit(net, port, &error);
 }
 
-static void digest_datagram(struct net *net, const struct host *host, const struct packet *packet)
+void host_digest(struct net *net, const struct host *host, const struct packet *packet)
 {
     struct hash *digest = &net->digest;
     uint8_t addresses[2 * sizeof(struct addr)];
@@ -269,7 +269,7 @@ static void deliver(struct host *host, uint32_t port, struct packet *packet)
     net->counts.bytes += packet->data;
     world_show(net, NET_DELIVERED, host->place, port / 2, packet);
     if (net->config.digesting)
-        digest_datagram(net, host, packet);
+        host_digest(net, host, packet);
     static const uint8_t nothing;
     const uint8_t *bytes = packet->buffer == NULL ? &nothing : packet->buffer->bytes;
     if (socket->name == 0) {
@@ -367,6 +367,8 @@ void host_receive(struct net *net, struct host *host, uint32_t port, struct pack
         reason = NET_DROP_CHECKSUM;
     if (reason != NET_DROPS)
         world_drop(net, host->place, port / 2, reason, 0, packet);
+    else if (host->gate.arrived != NULL)
+        gate_receive(net, host, port, packet);
     else if (packet->protocol == PACKET_ICMP)
         receive_icmp(host, port, packet);
     else

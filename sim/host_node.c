@@ -198,6 +198,7 @@ static void bind_sockets(struct host *host, const struct node_in *in)
 
 void host_command(struct net *net, struct host *host, const struct node_in *in)
 {
+    check(host->gate.arrived == NULL);
     struct net_event event = {
         .kind = NET_COMMAND, .place = host->place, .link = NET_NONE, .number = in->kind};
     world_tell(net, &event);
@@ -235,6 +236,7 @@ static uint32_t borrowed(struct node_in *in, const uint8_t **spans[static 2],
 
 uint32_t host_keep_setup(struct host *host, const struct node_in *in)
 {
+    check(host->gate.arrived == NULL);
     if (host->setup_count == host->setup_capacity) {
         host->setup_capacity = host->setup_capacity == 0 ? 8 : 2 * host->setup_capacity;
         host->setup = world_grow(host->setup, host->setup_capacity, sizeof *host->setup);
@@ -359,7 +361,7 @@ void net_node_seed(const struct net *net, uint32_t place, uint8_t seed[static RA
 
 void host_start(struct net *net, struct host *host)
 {
-    check(host->limits.outputs > 0 && net->config.crypto != NULL);
+    check(host->gate.arrived == NULL && host->limits.outputs > 0 && net->config.crypto != NULL);
     if (host->node == NULL) {
         host->node_bytes = node_size(&host->limits);
         host->node = calloc(1, host->node_bytes);
@@ -421,7 +423,8 @@ void host_fault(struct net *net, struct host *host, uint32_t kind)
         host_addresses_changed(net, host);
         return;
     case NET_FAULT_SUSPEND:
-        host->suspended = true;
+        /* The process behind a gate stops by itself; its network is still there. */
+        host->suspended = host->gate.arrived == NULL;
         return;
     case NET_FAULT_RESUME:
         host->suspended = false;

@@ -36,15 +36,17 @@ void icmp_make_error(struct packet_pool *pool, struct packet *error, const struc
                                  .size = (uint16_t)cause->length,
                                  .checksum = wire_checksum(&whole),
                                  .id = (uint16_t)cause->id,
+                                 .sequence = wire_sequence(cause),
                                  .protocol = cause->protocol,
+                                 .icmp = cause->icmp,
                                  .ttl = cause->ttl,
                                  .dont_fragment = cause->dont_fragment};
     uint32_t ip_header = cause->source.family == ADDR_V4 ? PACKET_IPV4_HEADER : PACKET_IPV6_HEADER;
     *error = (struct packet){.source = addr_with_port(*source, 0),
                              .destination = addr_with_port(cause->source, 0),
                              .buffer = packet_buffer_new(pool, sizeof quote),
-                             .data = ip_header + 8,
-                             .length = PACKET_ICMP_HEADER + ip_header + 8,
+                             .data = ip_header + WIRE_QUOTED,
+                             .length = PACKET_ICMP_HEADER + ip_header + WIRE_QUOTED,
                              .protocol = PACKET_ICMP,
                              .icmp = (uint8_t)kind,
                              .ttl = PACKET_TTL_DEFAULT};

@@ -193,6 +193,8 @@ void net_schedule_command(struct net *net, uint64_t at_ns, uint32_t host, const 
     check(in->kind == NODE_IN_SERVE_STUN || in->kind == NODE_IN_DISCOVER ||
           in->kind == NODE_IN_WALL_CLOCK || in->kind == NODE_IN_SERVE_MESH ||
           in->kind == NODE_IN_NETWORK || in->kind == NODE_IN_CONNECT);
+    check(host < net->place_count && net->places[host].host != NULL);
+    check(net->places[host].host->gate.arrived == NULL);
     struct timeline entry = {.place = host, .command = *in};
     schedule(net, at_ns, &entry);
 }
@@ -347,6 +349,11 @@ static void apply_fault(struct net *net, const struct net_fault *fault)
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
+uint64_t net_next(const struct net *net)
+{
+    return engine_next_ns(&net->engine);
+}
+
 uint64_t net_now(const struct net *net)
 {
     return net->engine.now_ns;
@@ -477,7 +484,10 @@ static void free_host(struct net *net, struct host *host)
 {
     if (host->fragments != NULL)
         fragment_flush(host->fragments, &net->pool);
+    if (host->leaving != NULL)
+        fragment_flush(host->leaving, &net->pool);
     free(host->fragments);
+    free(host->leaving);
     free(host->interfaces);
     free(host->sockets);
     host_free_setup(host);
@@ -600,7 +610,7 @@ uint16_t net_open(struct net *net, uint32_t place, uint16_t port, net_receive *r
                   net_icmp *icmp, void *context)
 {
     struct host *host = host_at(net, place);
-    check(host->node == NULL);
+    check(host->node == NULL && host->gate.arrived == NULL);
     if (port == 0 && host->socket_count < NET_SOCKETS_MAX)
         port = host_ephemeral(host);
     struct host_socket *socket = host_bind(host, port);
@@ -620,7 +630,7 @@ void net_close(struct net *net, uint32_t host, uint16_t port)
 enum node_error net_send(struct net *net, uint32_t host, const struct net_send *send,
                          const void *bytes, uint32_t size)
 {
-    check(send->source.port != 0);
+    check(send->source.port != 0 && host_at(net, host)->gate.arrived == NULL);
     return host_send(host_at(net, host), send, bytes, size);
 }
 

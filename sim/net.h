@@ -62,7 +62,7 @@ enum {
 
 enum net_event_kind {
     NET_SENT,      /* a host sent a packet */
-    NET_DELIVERED, /* a datagram reached a socket, whole */
+    NET_DELIVERED, /* a datagram reached a socket, or a gate, whole */
     NET_DROPPED,   /* a packet ended; `drop` says why, and `detail` more precisely */
     NET_FORWARDED, /* a router passed a packet on, after translation */
     NET_FAULT,     /* `number` is an enum net_fault_kind */
@@ -86,9 +86,11 @@ enum net_drop {
     NET_DROP_CHECKSUM,    /* corrupted on the way */
     NET_DROP_REASSEMBLY,  /* fragments that never became whole, or had no room */
     NET_DROP_NO_SOCKET,   /* closed port */
-    NET_DROP_NOT_OURS,    /* arrived at a host that does not have the address */
+    NET_DROP_NOT_OURS,    /* arrived at a host that does not have the address, or was to leave a
+                             gate by one that it does not have */
     NET_DROP_HOST_DOWN,   /* the host, or its process, is not running */
-    NET_DROP_UNSUPPORTED, /* a protocol that nothing at the destination speaks */
+    NET_DROP_UNSUPPORTED, /* a protocol that nothing at the destination speaks; at a gate, also
+                             what is no packet, or none that the network carries: no event then */
     NET_DROPS
 };
 
@@ -112,7 +114,7 @@ typedef void net_observe(void *context, const struct net_event *event);
 struct net_counts {
     uint64_t sent;      /* packets that hosts sent; a fragment counts as one */
     uint64_t forwarded; /* by routers */
-    uint64_t delivered; /* datagrams that reached a socket */
+    uint64_t delivered; /* datagrams that reached a socket or a gate */
     uint64_t bytes;     /* of their data */
     uint64_t dropped[NET_DROPS];
     uint64_t icmp; /* ICMP errors made */
@@ -168,6 +170,20 @@ struct net_router {
 uint32_t net_add_router(struct net *net, const char *name, const struct net_router *config);
 
 /*
+ * Makes a host a gate: its packets come from and go to somewhere else, such as a TUN device. What
+ * the caller sends by net_gate_send() leaves it, and what arrives is handed to `arrived`.
+ */
+struct net_gate {
+    /*
+     * An IPv4 or IPv6 packet has arrived at the host: whole, even where that is more than a link's
+     * MTU, and with good checksums. The bytes are good only during the call.
+     */
+    void (*arrived)(void *context, struct net *net, uint32_t host, uint32_t interface,
+                    const uint8_t *bytes, uint32_t size);
+    void *context;
+};
+
+/*
  * A host. All zero, with `behind` NET_INTERNET, is a plain host with one public address in each
  * family and an ideal link; with `limits` it runs a node of the core.
  */
@@ -179,6 +195,7 @@ struct net_host {
     bool no_v4;
     bool no_v6;
     const struct node_limits *limits; /* NULL: a plain host */
+    const struct net_gate *gate; /* copied; NULL: none. A gate runs no node and has no sockets */
 };
 
 uint32_t net_add_host(struct net *net, const char *name, const struct net_host *config);
@@ -298,6 +315,8 @@ void net_schedule_call(struct net *net, uint64_t at_ns, uint32_t place, net_call
 /* ---- Running --------------------------------------------------------------------------------- */
 
 uint64_t net_now(const struct net *net);
+/* When the next event happens; UINT64_MAX when there is none. */
+uint64_t net_next(const struct net *net);
 /* Runs every event up to and including `until_ns`, and leaves the time there. */
 void net_run_until(struct net *net, uint64_t until_ns);
 /* Runs one event; false when there is none, or the run is spent. */
@@ -354,5 +373,22 @@ struct net_send {
 /* Sends one datagram now; NODE_OK, or why it could not leave. */
 enum node_error net_send(struct net *net, uint32_t host, const struct net_send *send,
                          const void *bytes, uint32_t size);
+
+/* ---- Gates ----------------------------------------------------------------------------------- */
+
+/*
+ * A gate sends an IP packet by one of its interfaces now: UDP, TCP, ICMP echo and ICMP errors,
+ * whole or as fragments. Fragments are collected, and leave cut as they came once they are all
+ * there. Life (TTL, hop limit) and identification stay as they are; traffic class and options are
+ * lost.
+ *
+ * False when the packet goes nowhere: it is none, has a bad checksum or a source that is not the
+ * host's, or is nothing that the network carries; it is counted as dropped. What a kernel says to
+ * its link alone (to multicast, from or to link-local addresses) is not even counted. A packet that
+ * is too big for the interface and may not be cut is dropped likewise, and an ICMP error from the
+ * router there arrives at the gate within the next step.
+ */
+bool net_gate_send(struct net *net, uint32_t host, uint32_t interface, const uint8_t *bytes,
+                   uint32_t size);
 
 #endif

@@ -132,7 +132,7 @@ void packet_drop(struct packet_pool *pool, struct packet *packet)
 /* The part of the data that this packet or fragment carries: [*from, *from + result). */
 static uint32_t carried(const struct packet *packet, uint32_t *from)
 {
-    uint32_t header = packet_transport_header(packet->protocol);
+    uint32_t header = packet_transport_header(packet);
     uint32_t begin = packet->offset > header ? packet->offset : header;
     uint32_t end = packet->offset + packet->length;
     *from = begin - header;
@@ -157,9 +157,11 @@ void packet_corrupt(struct packet_pool *pool, struct packet *packet, uint32_t dr
     copy->bytes[from + bit / 8] ^= (uint8_t)(1u << (bit % 8));
 }
 
-uint32_t packet_transport_header(uint8_t protocol)
+uint32_t packet_transport_header(const struct packet *packet)
 {
-    switch (protocol) {
+    if (packet->headed)
+        return 0;
+    switch (packet->protocol) {
     case PACKET_ICMP:
         return PACKET_ICMP_HEADER;
     case PACKET_TCP:

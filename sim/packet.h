@@ -15,7 +15,7 @@
 /* IANA's numbers; ICMP stands for ICMPv6 (58) as well, by the family of the addresses. */
 enum packet_protocol {
     PACKET_ICMP = 1,
-    PACKET_TCP = 6, /* opaque: ports and bytes */
+    PACKET_TCP = 6, /* opaque: ports and bytes, or a segment with its header */
     PACKET_UDP = 17,
 };
 
@@ -61,10 +61,12 @@ struct packet_quote {
     struct addr source;
     struct addr destination;
     uint32_t mtu;      /* bytes; PACKET_ICMP_TOO_BIG */
+    uint32_t sequence; /* of TCP or an ICMP echo */
     uint16_t size;     /* bytes of the quoted packet's IP payload */
     uint16_t checksum; /* of its transport header, as it was sent */
     uint16_t id;
     uint8_t protocol; /* enum packet_protocol */
+    uint8_t icmp;     /* enum packet_icmp, of an echo */
     uint8_t ttl;
     bool dont_fragment;
 };
@@ -74,6 +76,12 @@ struct packet_quote {
  * unfragmented packet; a fragment refers to the same buffer and says by `offset` and `length` which
  * part of the IP payload (transport header included) it carries. Only a fragment with offset 0 has
  * ports; in all others they are 0.
+ *
+ * A packet with `headed` has come from outside the simulation with a transport header that is more
+ * than the fields say: the buffer begins with that header, all of which counts as data. The ports
+ * and the checksum in it are of no account; those of the addresses, and what fits them, are. A
+ * fragment that was read from bytes has it too, whatever its protocol, and ports of 0: it is
+ * written as it was.
  */
 struct packet {
     struct addr source;
@@ -92,6 +100,8 @@ struct packet {
                            reassemble */
     bool more_fragments;
     bool bad_checksum; /* corrupted on the way: the receiver's UDP refuses it */
+    bool headed;       /* the data has the transport header at its beginning */
+    uint16_t sequence; /* of an ICMP echo */
 };
 
 /* Free lists of packets in flight and of buffers in three sizes. Memory comes from the heap only
@@ -132,8 +142,8 @@ void packet_drop(struct packet_pool *pool, struct packet *packet);
 void packet_corrupt(struct packet_pool *pool, struct packet *packet, uint32_t draw,
                     bool undetected);
 
-/* Bytes of the transport header that the protocol has before the data. */
-uint32_t packet_transport_header(uint8_t protocol);
+/* Bytes of the transport header that the packet, when whole, has before the data. */
+uint32_t packet_transport_header(const struct packet *packet);
 bool packet_is_fragment(const struct packet *packet);
 /* Bytes on the wire, IP header included. */
 uint32_t packet_wire_size(const struct packet *packet);

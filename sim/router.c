@@ -5,6 +5,7 @@
  * has still refreshed its mapping.
  */
 #include "core/base/check.h"
+#include "sim/wire.h"
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -36,8 +37,7 @@ static void drop(const struct hop *hop, enum net_drop reason, uint8_t detail, st
     world_drop(hop->net, hop->router->place, link_of(hop->in), reason, detail, packet);
 }
 
-/* The router's own address on one of its sides; ADDR_NONE when it has none of the family. */
-static struct addr own_address(const struct router *router, bool outside, uint8_t family)
+struct addr router_address(const struct router *router, bool outside, uint8_t family)
 {
     struct addr inside = family == ADDR_V4 ? router->inside_v4 : router->inside_v6;
     struct addr external = {0};
@@ -65,7 +65,7 @@ static void answer_error(const struct hop *hop, const struct packet *packet, enu
         return;
     struct addr source = *from;
     if (source.family == ADDR_NONE)
-        source = own_address(hop->router, net->ports[target].outside, cause.source.family);
+        source = router_address(hop->router, net->ports[target].outside, cause.source.family);
     if (source.family == ADDR_NONE || !icmp_budget_take(&hop->router->icmp, net->engine.now_ns))
         return;
     struct packet error;
@@ -193,7 +193,9 @@ static void to_nat(const struct packet *packet, struct nat_packet *out)
     out->protocol = quote.protocol;
     out->quoted_source = quote.source;
     out->quoted_destination = quote.destination;
-    if (quote.protocol == PACKET_ICMP)
+    if (quote.protocol == PACKET_ICMP && quote.icmp == PACKET_ICMP_ECHO_REPLY)
+        out->quoted_source.port = 0;
+    else if (quote.protocol == PACKET_ICMP)
         out->quoted_destination.port = 0;
 }
 
@@ -211,10 +213,14 @@ static void from_nat(struct net *net, const struct nat_packet *in, struct packet
         return;
     struct packet_quote quote;
     icmp_read_quote(packet, &quote);
+    struct packet_quote before = quote;
     quote.source = in->quoted_source;
     quote.destination = in->quoted_destination;
-    if (quote.protocol == PACKET_ICMP)
+    if (quote.protocol == PACKET_ICMP && quote.icmp == PACKET_ICMP_ECHO_REPLY)
+        quote.source.port = quote.destination.port;
+    else if (quote.protocol == PACKET_ICMP)
         quote.destination.port = quote.source.port;
+    quote.checksum = wire_translated(&before, &quote);
     icmp_write_quote(&net->pool, packet, &quote);
 }
 

@@ -10,19 +10,18 @@
 enum {
     IP_NEXT_FRAGMENT = 44,
     IP_NEXT_ICMPV6 = 58,
-    QUOTE_TRANSPORT = 8, /* bytes of the quoted transport header: RFC 792's 64 bits */
+    TCP_CHECKSUM_AT = 16,
     CHECKSUM_DAMAGE = 0x0101,
 };
 
-static uint32_t sum_bytes(uint32_t sum, const uint8_t *bytes, size_t size)
+uint32_t wire_sum(uint32_t sum, const uint8_t *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         sum += (i & 1) == 0 ? (uint32_t)bytes[i] << 8 : bytes[i];
     return sum;
 }
 
-/* RFC 1071. A sum of at most 64 KiB of words fits 32 bits. */
-static uint16_t fold(uint32_t sum)
+uint16_t wire_fold(uint32_t sum)
 {
     while (sum >> 16 != 0)
         sum = (sum & 0xffff) + (sum >> 16);
@@ -35,13 +34,12 @@ static uint8_t next_header(const struct packet *packet)
                                                                                : packet->protocol;
 }
 
-/* RFC 768 and RFC 8200, section 8.1. ICMP for IPv4 has none. */
-static uint32_t pseudo_header(const struct packet *packet, uint32_t size)
+uint32_t wire_pseudo_header(const struct packet *packet, uint32_t size)
 {
     if (packet->protocol == PACKET_ICMP && packet->source.family == ADDR_V4)
         return 0;
-    uint32_t sum = sum_bytes(0, packet->source.ip, addr_ip_size(&packet->source));
-    sum = sum_bytes(sum, packet->destination.ip, addr_ip_size(&packet->destination));
+    uint32_t sum = wire_sum(0, packet->source.ip, addr_ip_size(&packet->source));
+    sum = wire_sum(sum, packet->destination.ip, addr_ip_size(&packet->destination));
     return sum + next_header(packet) + size;
 }
 
@@ -61,7 +59,7 @@ static void write_ipv4(struct writer *w, const struct addr *source, const struct
     write_bytes(w, source->ip, 4);
     write_bytes(w, destination->ip, 4);
     if (!w->failed)
-        write_u16_at(w, start + 10, fold(sum_bytes(0, w->base + start, PACKET_IPV4_HEADER)));
+        write_u16_at(w, start + 10, wire_fold(wire_sum(0, w->base + start, PACKET_IPV4_HEADER)));
 }
 
 static void write_ipv6(struct writer *w, const struct packet *packet, uint32_t size)
@@ -122,16 +120,17 @@ static void write_quote(struct writer *w, const struct packet *packet)
                             .dont_fragment = quote.dont_fragment};
     write_ip(w, &quoted, packet_wire_size(&quoted));
     if (quote.protocol == PACKET_ICMP) {
-        write_u16(w, quoted.source.family == ADDR_V4 ? 0x0800 : 0x8000);
+        quoted.icmp = quote.icmp;
+        write_u16(w, icmp_type(&quoted));
         write_u16(w, quote.checksum);
         write_u16(w, quote.source.port);
-        write_u16(w, 0);
+        write_u16(w, (uint16_t)quote.sequence);
         return;
     }
     write_u16(w, quote.source.port);
     write_u16(w, quote.destination.port);
     if (quote.protocol == PACKET_TCP) {
-        write_u32(w, 0); /* the sequence number */
+        write_u32(w, quote.sequence);
         return;
     }
     write_u16(w, quote.size);
@@ -143,7 +142,7 @@ static void write_icmp_body(struct writer *w, const struct packet *packet)
 {
     if (!packet_is_icmp_error(packet)) {
         write_u16(w, packet->source.port);
-        write_u16(w, 0);
+        write_u16(w, packet->sequence);
         write_bytes(w, packet_data(packet), packet->data);
         return;
     }
@@ -170,9 +169,21 @@ static void write_transport_header(struct writer *w, const struct packet *packet
     write_u16(w, 0); /* urgent */
 }
 
+/* A transport header that came with the packet, with the ports that it has now. */
+static void write_headed(struct writer *w, const struct packet *packet)
+{
+    check(packet->protocol == PACKET_TCP && packet->data >= PACKET_TCP_HEADER);
+    write_bytes(w, packet_data(packet), packet->data);
+    write_u16_at(w, 0, packet->source.port);
+    write_u16_at(w, 2, packet->destination.port);
+    write_u16_at(w, TCP_CHECKSUM_AT, 0);
+}
+
 static size_t checksum_at(const struct packet *packet)
 {
-    return packet->protocol == PACKET_ICMP ? 2 : packet->protocol == PACKET_TCP ? 16 : 6;
+    return packet->protocol == PACKET_ICMP  ? 2
+           : packet->protocol == PACKET_TCP ? TCP_CHECKSUM_AT
+                                            : 6;
 }
 
 /* The whole IP payload of the packet that this is, or is a fragment of; its size. */
@@ -183,13 +194,15 @@ static uint32_t write_payload(const struct packet *packet, uint8_t *to)
         write_u16(&w, icmp_type(packet));
         write_u16(&w, 0);
         write_icmp_body(&w, packet);
+    } else if (packet->headed) {
+        write_headed(&w, packet);
     } else {
         write_transport_header(&w, packet);
         write_bytes(&w, packet_data(packet), packet->data);
     }
     check(!w.failed);
     uint32_t size = (uint32_t)w.index;
-    uint16_t checksum = fold(sum_bytes(pseudo_header(packet, size), to, size));
+    uint16_t checksum = wire_fold(wire_sum(wire_pseudo_header(packet, size), to, size));
     if (packet->protocol == PACKET_UDP && checksum == 0)
         checksum = 0xffff;
     if (packet->bad_checksum)
@@ -206,15 +219,55 @@ uint16_t wire_checksum(const struct packet *packet)
     return (uint16_t)(payload[at] << 8 | payload[at + 1]);
 }
 
+uint32_t wire_sequence(const struct packet *packet)
+{
+    if (packet->protocol == PACKET_ICMP)
+        return packet->sequence;
+    if (!packet->headed)
+        return 0;
+    struct reader r = reader_of(packet_data(packet), packet->data);
+    read_skip(&r, 4);
+    return read_u32(&r);
+}
+
+/* What a quoted packet's checksum covers and a NAT changes; of an echo over IPv4 only its id. */
+static uint32_t translated_part(const struct packet_quote *quote)
+{
+    if (quote->protocol == PACKET_ICMP && quote->source.family == ADDR_V4)
+        return quote->source.port;
+    uint32_t sum = wire_sum(0, quote->source.ip, addr_ip_size(&quote->source));
+    sum = wire_sum(sum, quote->destination.ip, addr_ip_size(&quote->destination));
+    return sum + quote->source.port +
+           (quote->protocol == PACKET_ICMP ? 0u : quote->destination.port);
+}
+
+uint16_t wire_translated(const struct packet_quote *before, const struct packet_quote *after)
+{
+    bool is_udp = before->protocol == PACKET_UDP;
+    if (is_udp && before->checksum == 0)
+        return 0;
+    /* RFC 1624, equation 3: HC' = ~(~HC + ~m + m'); ~m is what wire_fold() makes of m. */
+    uint32_t sum = (uint16_t)~before->checksum;
+    sum += wire_fold(translated_part(before));
+    uint16_t checksum = wire_fold(sum + translated_part(after));
+    return is_udp && checksum == 0 ? 0xffff : checksum;
+}
+
 size_t wire_write(const struct packet *packet, uint8_t to[static WIRE_MAX])
 {
     struct writer w = writer_of(to, WIRE_MAX);
     uint32_t size = packet_wire_size(packet);
     write_ip(&w, packet, size);
-    uint8_t payload[PACKET_TRANSPORT_MAX];
-    uint32_t whole = write_payload(packet, payload);
-    check(packet->offset + packet->length <= whole);
-    write_bytes(&w, payload + packet->offset, packet->length);
+    if (packet->headed && packet->source.port == 0) {
+        /* A later fragment, or one that was read: nothing in it is to be put right. */
+        check(packet->offset + packet->length <= packet->data);
+        write_bytes(&w, packet_data(packet) + packet->offset, packet->length);
+    } else {
+        uint8_t payload[PACKET_TRANSPORT_MAX];
+        uint32_t whole = write_payload(packet, payload);
+        check(packet->offset + packet->length <= whole);
+        write_bytes(&w, payload + packet->offset, packet->length);
+    }
     check(!w.failed && w.index == size);
     return w.index;
 }

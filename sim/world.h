@@ -137,6 +137,9 @@ struct host {
     uint32_t recent_next;
     struct host_path paths[HOST_PATHS];
     uint32_t path_next;
+    struct net_gate gate;           /* `arrived` is NULL where the host is none */
+    struct fragment_table *leaving; /* fragments that a gate was given to send; NULL until the
+                                       first one */
     /* The node, if there is one. */
     struct node *node;
     size_t node_bytes;
@@ -253,6 +256,8 @@ static inline void world_show(struct net *net, enum net_event_kind kind, uint32_
 /* ---- Places ---------------------------------------------------------------------------------- */
 
 void router_receive(struct net *net, struct router *router, uint32_t port, struct packet *packet);
+/* The router's own address on its outer or inner side; ADDR_NONE when it has none of the family. */
+struct addr router_address(const struct router *router, bool outside, uint8_t family);
 /* A reboot: everything but the configuration is lost. */
 void router_flush(struct net *net, struct router *router);
 

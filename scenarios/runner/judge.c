@@ -36,12 +36,18 @@ bool judge_count(const struct plan_expect *expect, uint64_t count,
            (expect->at_most == PLAN_COUNT_ANY || count <= expect->at_most);
 }
 
+uint64_t judge_until_ns(const struct plan_expect *expect, const struct run *run)
+{
+    if (expect->mode != PLAN_WITHIN)
+        return UINT64_MAX;
+    return expect->after_ns + expect->within_ns + run->slack_ns;
+}
+
 bool judge_run(const struct plan_expect *expect, const struct finding *wanted,
                const struct run *run, char happened[static JUDGE_TEXT_SIZE])
 {
     const struct run_finding *last = NULL, *last_right = NULL, *last_wrong = NULL;
-    uint64_t until_ns =
-        expect->mode == PLAN_WITHIN ? expect->after_ns + expect->within_ns : UINT64_MAX;
+    uint64_t until_ns = judge_until_ns(expect, run);
     uint64_t from_ns = expect->mode == PLAN_FINALLY ? 0 : expect->after_ns;
     check(until_ns >= from_ns);
     for (uint32_t i = 0; i < run->finding_count; i++) {

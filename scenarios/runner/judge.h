@@ -54,6 +54,12 @@ bool judge_count(const struct plan_expect *expect, uint64_t count,
                  char happened[static JUDGE_TEXT_SIZE]);
 
 /*
+ * Until when a result counts for this expectation: to the end of its `within`, and as much longer
+ * as the run's times are not exact.
+ */
+uint64_t judge_until_ns(const struct plan_expect *expect, const struct run *run);
+
+/*
  * Holds one run against one expectation; `wanted` is the oracle's word where the expectation asks
  * for that, and the script's otherwise. When it fails, `happened` is a sentence that says what was
  * found instead.

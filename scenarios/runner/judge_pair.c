@@ -144,10 +144,9 @@ struct results {
     bool wrong;
 };
 
-static struct results results_of(const struct plan_expect *expect)
+static struct results results_of(const struct plan_expect *expect, const struct run *run)
 {
-    uint64_t until_ns =
-        expect->mode == PLAN_WITHIN ? expect->after_ns + expect->within_ns : UINT64_MAX;
+    uint64_t until_ns = judge_until_ns(expect, run);
     uint64_t from_ns = expect->mode == PLAN_FINALLY ? 0 : expect->after_ns;
     check(until_ns >= from_ns);
     return (struct results){.from_ns = from_ns, .until_ns = until_ns};
@@ -223,7 +222,7 @@ static void say_path(const struct joined *joined, char happened[static JUDGE_TEX
 static bool judge_path(const struct plan_expect *expect, const struct wanted *wanted,
                        const struct run *run, char happened[static JUDGE_TEXT_SIZE])
 {
-    struct results results = results_of(expect);
+    struct results results = results_of(expect, run);
     struct tracker tracker = tracker_of(run, expect->client, expect->peer);
     struct joined now = {.path = NODE_PATH_PENDING}, telling = now, next;
     bool known = false, told = false;
@@ -263,8 +262,7 @@ static bool judge_data(const struct plan_expect *expect, const struct run *run,
                        char happened[static JUDGE_TEXT_SIZE])
 {
     char time[FIELD_TEXT_SIZE], length[FIELD_TEXT_SIZE];
-    uint64_t until_ns =
-        expect->mode == PLAN_WITHIN ? expect->after_ns + expect->within_ns : UINT64_MAX;
+    const uint64_t until_ns = judge_until_ns(expect, run), gap_ns = expect->gap_ns + run->slack_ns;
     uint64_t last_ns = 0, sent_ns = 0, worst_ns = 0, worst_at_ns = 0;
     uint32_t arrived = 0;
     bool sent = false, soon = false;
@@ -290,7 +288,7 @@ static bool judge_data(const struct plan_expect *expect, const struct run *run,
         }
         last_ns = event->at_ns;
     }
-    bool silent = is_too_long(last_ns, sent_ns, expect->gap_ns);
+    bool silent = is_too_long(last_ns, sent_ns, gap_ns);
     if (sent_ns > last_ns && sent_ns - last_ns > worst_ns) {
         worst_ns = sent_ns - last_ns;
         worst_at_ns = last_ns;
@@ -306,7 +304,7 @@ static bool judge_data(const struct plan_expect *expect, const struct run *run,
     case PLAN_WITHIN:
         return soon;
     case PLAN_ALWAYS:
-        return arrived > 0 && worst_ns <= expect->gap_ns;
+        return arrived > 0 && worst_ns <= gap_ns;
     default:
         check(expect->mode == PLAN_NEVER);
         return arrived == 0;
@@ -520,7 +518,9 @@ static bool judge_verdict(const struct plan_scenario *scenario, const struct pla
                  judge_path_name(sum.wanted), reason_name((enum reason)sum.wanted_reason));
         return false;
     }
-    if (expect->mode == PLAN_NEVER || expect->no_bounds || plan_is_lossy(scenario))
+    /* The bounds are those of the network alone, and exact. */
+    if (expect->mode == PLAN_NEVER || expect->no_bounds || plan_is_lossy(scenario) ||
+        run->slack_ns != 0)
         return true;
     return is_in_time(&sum, happened);
 }

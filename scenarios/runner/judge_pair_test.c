@@ -202,6 +202,50 @@ static void test_modes(void **state)
     }
 }
 
+/* Where times are not exact, what has a limit may be as much later, and bounds are not judged. */
+static void test_slack(void **state)
+{
+    static const struct {
+        enum plan_expect_kind kind;
+        enum plan_mode mode;
+        uint64_t after_s, within_s, slack_s;
+        const char *happened;
+        bool passes;
+    } rows[] = {
+        {PLAN_DATA, PLAN_WITHIN, 2, 1, 0, "+ab @4 ab", false},
+        {PLAN_DATA, PLAN_WITHIN, 2, 1, 1, "+ab @4 ab", true},
+        {PLAN_DATA, PLAN_WITHIN, 2, 1, 1, "+ab @5 ab", false},
+        {PLAN_DATA, PLAN_ALWAYS, 0, 0, 0, "+ab ab @2 +ab @3 +ab ab", false},
+        {PLAN_DATA, PLAN_ALWAYS, 0, 0, 1, "+ab ab @2 +ab @3 +ab ab", true},
+        {PLAN_DATA, PLAN_ALWAYS, 0, 0, 1, "+ab ab @2 +ab @4 +ab ab", false},
+        {PLAN_DATA, PLAN_FINALLY, 0, 0, 0, "+ab ab @3 +ab", false},
+        {PLAN_DATA, PLAN_FINALLY, 0, 0, 1, "+ab ab @3 +ab", true},
+        {PLAN_DIRECT, PLAN_WITHIN, 0, 2, 0, "@3 a:dx b:dx", false},
+        {PLAN_DIRECT, PLAN_WITHIN, 0, 2, 1, "@3 a:dx b:dx", true},
+        {PLAN_DIRECT, PLAN_WITHIN, 0, 2, 1, "@4 a:dx b:dx", false},
+        /* relayed since both said so, and much later than it can be */
+        {PLAN_VERDICT, PLAN_FINALLY, 0, 0, 0, "@9 ab a:rz b:rz", false},
+        {PLAN_VERDICT, PLAN_FINALLY, 0, 0, 1, "@9 ab a:rz b:rz", true},
+        {PLAN_VERDICT, PLAN_FINALLY, 0, 0, 1, "@9 ab a:dx b:dx", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct run run = run_of(rows[i].happened);
+        char happened[JUDGE_TEXT_SIZE];
+        struct plan_expect expect = {.kind = (uint8_t)rows[i].kind,
+                                     .mode = (uint8_t)rows[i].mode,
+                                     .client = A,
+                                     .peer = B,
+                                     .gap_ns = S,
+                                     .after_ns = rows[i].after_s * S,
+                                     .within_ns = rows[i].within_s * S};
+        run.slack_ns = rows[i].slack_s * S;
+        if (judge_pair_run(&plan.scenarios[0], &expect, &run, happened) != rows[i].passes)
+            fail_msg("case %zu: \"%s\": %s", i, rows[i].happened, happened);
+        run_free(&run);
+    }
+}
+
 static void test_what_is_said(void **state)
 {
     static const struct {
@@ -404,6 +448,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_modes, load, unload),
+        cmocka_unit_test_setup_teardown(test_slack, load, unload),
         cmocka_unit_test_setup_teardown(test_what_is_said, load, unload),
         cmocka_unit_test_setup_teardown(test_a_blocked_callee_says_so_by_its_discovery, load,
                                         unload),

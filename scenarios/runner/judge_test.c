@@ -61,6 +61,25 @@ static void test_modes(void **state)
     }
 }
 
+/* A classification in real time may be as much later as its times are inexact. */
+static void test_slack(void **state)
+{
+    char happened[JUDGE_TEXT_SIZE];
+    struct run run = {.slack_ns = S};
+    struct plan_expect expect = {.mode = PLAN_WITHIN, .after_ns = S, .within_ns = 2 * S};
+    struct finding wanted = {.mask = 0};
+    (void)state;
+    finding_add(&wanted, FINDING_MAPPING, STUN_MAPPING_EIM);
+    run_add_finding(&run,
+                    &(struct run_finding){.at_ns = 4 * S, .behaviour.mapping = STUN_MAPPING_EIM});
+    assert_true(judge_run(&expect, &wanted, &run, happened));
+    run.slack_ns--;
+    assert_false(judge_run(&expect, &wanted, &run, happened));
+    expect.mode = PLAN_FINALLY;
+    assert_int_equal(judge_until_ns(&expect, &run), UINT64_MAX);
+    run_free(&run);
+}
+
 static void test_happened(void **state)
 {
     char happened[JUDGE_TEXT_SIZE];
@@ -166,7 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_modes), cmocka_unit_test(test_happened), cmocka_unit_test(test_step),
-        cmocka_unit_test(test_texts), cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_texts), cmocka_unit_test(test_counts),   cmocka_unit_test(test_slack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,21 @@ check "an option without its value" 2 '--seed needs a N' "$lab" run "$tmp/right.
 check "seeds that are no number" 2 '"x1" is not a number' "$lab" run "$tmp/right.lua" --seeds x1
 check "a seed that is no number" 2 '"x1" is not a number' "$lab" run "$tmp/right.lua" --seed x1
 check "an unknown network" 2 'unknown network "smi": did you mean "sim"\?' "$lab" run "$tmp/right.lua" --on smi
+check "--keep where nothing can stay" 2 '^warren-lab: --keep: a run on sim leaves nothing that could stay$' "$lab" run "$tmp/right.lua" --keep
+check "digests of real time" 2 '^warren-lab: runs on tun are in real time, and have no digests to compare$' "$lab" run "$tmp/right.lua" --on tun --digests
+check "an option of another command" 2 '^warren-lab: --twice is an option of run$' "$lab" compare "$tmp/right.lua" --twice
+check "a time that is none" 2 '^warren-lab: --longest: "3" is not a duration' "$lab" run "$tmp/right.lua" --longest 3
+check "too many at once" 2 '^warren-lab: --jobs: no more than 1024$' "$lab" run "$tmp/right.lua" --jobs 1025
+check "what takes too long in real time, or a network that is not there" 0 '^ok 1 - .* # SKIP ' "$lab" run scenarios/two-days.lua --on tun
+check "a network with itself" 2 '^warren-lab: --on names "sim" twice$' "$lab" compare "$tmp/right.lua" --on sim,sim
+check "one network has nothing to be compared with" 0 '^0 pairs compared, 0 differences, 0 declared, 0 skipped$' "$lab" compare "$tmp/right.lua" --on sim
+check "  shows what was found" 0 '^right: alice +EIM APDF preserved hairpin:off paired' "$lab" compare "$tmp/right.lua" --on sim
+check "  as JSON" 0 '"kind":"classified","a":"alice","ordinal":0,"network":"sim"' "$lab" compare "$tmp/right.lua" --on sim --json -
+check "two NATs" 0 '^symmetric +APDM APDF random hairpin:off paired +APDM APDF' "$lab" classify home symmetric --on sim
+check "  every NAT" 0 '^eim-eif ' "$lab" classify --all --on sim
+check "  as JSON" 0 '^\{"nat":"home","network":"sim","oracle":"EIM APDF [^"]*","found":"EIM APDF [^"]*","verdict":"pass"\}$' "$lab" classify home --on sim --json -
+check "  an unknown one" 2 '^warren-lab: unknown NAT "hoem": did you mean "home"\?$' "$lab" classify hoem
+check "  none at all" 2 '^warren-lab: classify needs a NAT, or --all$' "$lab" classify --on sim
 check "no command" 2 'no command' "$lab"
 check "no script" 2 'run needs a script' "$lab" run
 check "help" 0 'plan-hash' "$lab" --help

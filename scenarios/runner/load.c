@@ -11,6 +11,7 @@
 
 #include "core/base/check.h"
 #include "host/word.h"
+#include "scenarios/runner/run.h"
 #include "scenarios/runner/sandbox.h"
 #include "scenarios/runner/words.h"
 
@@ -296,11 +297,39 @@ static int word_cell(lua_State *lua)
     return 0;
 }
 
+/* differs("linux", "why"): what comes of the scenario there may be something else. */
+static int word_differs(lua_State *lua)
+{
+    struct plan_scenario *scenario = words_scenario(lua, "differs");
+    const char *name = words_text(lua, 1, "differs: the network");
+    const char *why = words_text(lua, 2, "differs: the reason");
+    struct word_search search = {.wrong = name};
+    for (uint32_t i = 0; i < run_network_count; i++)
+        word_consider(&search, run_networks[i].name);
+    if (run_network_find(name) == NULL)
+        sandbox_fail(lua, "differs: unknown network \"%.60s\": did you mean \"%s\"?", name,
+                     search.best);
+    if (why[0] == 0 || strlen(why) >= PLAN_WHY_SIZE)
+        sandbox_fail(lua, "differs: the reason is a sentence of at most %d bytes",
+                     PLAN_WHY_SIZE - 1);
+    if (plan_why_different(scenario, name) != NULL)
+        sandbox_fail(lua, "differs: says twice why \"%s\" does", name);
+    struct plan_difference *difference = plan_add_difference(scenario);
+    check(difference != NULL && strlen(name) < sizeof difference->network);
+    strcpy(difference->network, name);
+    strcpy(difference->why, why);
+    return 0;
+}
+
 static int add_words(lua_State *lua)
 {
-    static const luaL_Reg ours[] = {{"scenario", word_scenario}, {"seeds", word_seeds},
-                                    {"duration", word_duration}, {"mesh", word_mesh},
-                                    {"cell", word_cell},         {NULL, NULL}};
+    static const luaL_Reg ours[] = {{"scenario", word_scenario},
+                                    {"seeds", word_seeds},
+                                    {"duration", word_duration},
+                                    {"mesh", word_mesh},
+                                    {"cell", word_cell},
+                                    {"differs", word_differs},
+                                    {NULL, NULL}};
     luaL_setfuncs(lua, ours, 0);
     lua_newtable(lua);
     lua_setfield(lua, LUA_REGISTRYINDEX, "warren.values");

@@ -201,6 +201,13 @@ static const struct {
     {MESH "mesh(true)", "x.lua:3: mesh: takes nothing between its brackets"},
     {MESH "cell('', 'b')", "x.lua:3: cell: the name of a row or column has 1 to 31 letters"},
     {MESH "cell('a')", "x.lua:3: cell must be a text, not a no value"},
+    {MESH "differs('linus', 'so it is')",
+     "x.lua:3: differs: unknown network \"linus\": did you mean \"linux\"?"},
+    {MESH "differs('linux')", "x.lua:3: differs: the reason must be a text, not a no value"},
+    {MESH "differs('linux', '')",
+     "x.lua:3: differs: the reason is a sentence of at most 255 bytes"},
+    {MESH "differs('tun', 'so it is') differs('tun', 'and so')",
+     "x.lua:3: differs: says twice why \"tun\" does"},
     {MESH "client 'c' { home = 'alice' }",
      "x.lua:3: home of client \"c\": \"alice\" is a client, not a server"},
     {MESH "client 'c' { reserve = 's1' }", "x.lua:3: client \"c\" has a reserve and no home"},
@@ -463,6 +470,7 @@ static void test_mesh(void **state)
 {
     static const char script[] =
         "scenario 't' cell('row', 'column') server 's1' {} server 's2' {}\n"
+        "differs('linux', 'one address less')\n"
         "client 'a' { home = 's2', reserve = 's1', behind = { 'internet' } } client 'b'\n"
         "at '1s' { connect('a', 'b') }\n"
         "at '2s' { send('a', 'b', { every = '20ms', lasts = '1s', size = 200 }) }\n"
@@ -479,6 +487,9 @@ static void test_mesh(void **state)
     const struct plan_scenario *one = &plan.scenarios[0];
     assert_string_equal(one->row, "row");
     assert_string_equal(one->column, "column");
+    assert_string_equal(plan_why_different(one, "linux"), "one address less");
+    assert_null(plan_why_different(one, "tun"));
+    assert_null(plan_why_different(&plan.scenarios[1], "linux"));
     assert_int_equal(one->places[2].home, 1);
     assert_int_equal(one->places[2].reserve, 0);
     assert_int_equal(one->places[3].home, PLAN_INTERNET);
@@ -634,6 +645,10 @@ static void test_hash_of_meshes(void **state)
         CONNECTED "mesh()",
         CONNECTED "cell('a', 'b')",
         CONNECTED "cell('a', 'c')",
+        CONNECTED "differs('linux', 'so it is')",
+        CONNECTED "differs('tun', 'so it is')",
+        CONNECTED "differs('linux', 'so it was')",
+        CONNECTED "differs('linux', 'so it is') differs('tun', 'so it is')",
         MESH "at '8s' { connect('bob', 'alice') }",
         MESH "at '8s' { talk('alice', 'bob', { count = 1 }) }",
         MESH "at '8s' { send('alice', 'bob', { count = 1 }) }",

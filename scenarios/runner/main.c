@@ -3,6 +3,8 @@
 #include <malloc.h>
 #include <stdio.h>
 
+#include "scenarios/runner/classify.h"
+#include "scenarios/runner/compare.h"
 #include "scenarios/runner/list.h"
 #include "scenarios/runner/load.h"
 #include "scenarios/runner/options.h"
@@ -82,6 +84,10 @@ static int obey(const struct options *options)
         return print_hashes(options);
     case OPTIONS_REPLAY:
         return replay_tapes(options);
+    case OPTIONS_COMPARE:
+        return compare_command(options);
+    case OPTIONS_CLASSIFY:
+        return classify_command(options);
     default:
         return session_run(options);
     }

@@ -31,7 +31,8 @@ struct paper {
     enum paper_kind kind;
     char name[PLAN_NAME_SIZE];
     char issuer[PLAN_NAME_SIZE];
-    uint32_t place; /* of a credential */
+    uint64_t begin_s; /* of the run that it is for */
+    uint32_t place;   /* of a credential */
     struct endpoint endpoints[SERVER_ENDPOINTS_MAX];
     uint32_t endpoint_count;
     uint8_t bytes[IDENTITY_ENCODING_MAX];
@@ -46,6 +47,13 @@ struct kept_keys {
 static const uint8_t families[] = {ADDR_V4, ADDR_V6};
 static struct kept_keys *all_keys;
 static struct paper *all_papers;
+static uint64_t clock_s = MESH_CLOCK_S;
+
+void mesh_set_clock(uint64_t now_s)
+{
+    check(now_s > DAY_S);
+    clock_s = now_s;
+}
 
 static void draw(struct random_stream *stream, uint8_t *to, size_t size)
 {
@@ -131,8 +139,8 @@ static struct paper *find_paper(const struct paper *like)
 {
     for (struct paper *paper = all_papers; paper != NULL; paper = paper->next) {
         bool same = paper->kind == like->kind && strcmp(paper->name, like->name) == 0 &&
-                    strcmp(paper->issuer, like->issuer) == 0 && paper->place == like->place &&
-                    paper->endpoint_count == like->endpoint_count;
+                    strcmp(paper->issuer, like->issuer) == 0 && paper->begin_s == clock_s &&
+                    paper->place == like->place && paper->endpoint_count == like->endpoint_count;
         for (uint32_t i = 0; same && i < like->endpoint_count; i++)
             same = paper->endpoints[i].role == like->endpoints[i].role &&
                    addr_equal(&paper->endpoints[i].addr, &like->endpoints[i].addr);
@@ -146,8 +154,8 @@ static size_t sign_certificate(struct paper *paper, const struct node_keys *keys
 {
     struct certificate certificate = {.name = label_from(keys->name),
                                       .roles = IDENTITY_ROLES_ALL,
-                                      .not_before_s = MESH_CLOCK_S - DAY_S,
-                                      .not_after_s = MESH_CLOCK_S + YEARS_S,
+                                      .not_before_s = paper->begin_s - DAY_S,
+                                      .not_after_s = paper->begin_s + YEARS_S,
                                       .serial = keys->serial};
     memcpy(certificate.identity, keys->identity, sizeof keys->identity);
     memcpy(certificate.tunnel_key, keys->tunnel_public, sizeof keys->tunnel_public);
@@ -159,7 +167,7 @@ static size_t sign_certificate(struct paper *paper, const struct node_keys *keys
 static size_t sign_credential(struct paper *paper, const struct node_keys *keys)
 {
     struct credential credential = {.name = label_from(keys->name),
-                                    .expiry_s = MESH_CLOCK_S + YEARS_S};
+                                    .expiry_s = paper->begin_s + YEARS_S};
     for (size_t i = 0; i < sizeof families; i++)
         credential.addresses[credential.address_count++] = mesh_inner(paper->place, families[i]);
     memcpy(credential.identity, keys->identity, sizeof keys->identity);
@@ -189,6 +197,7 @@ static const struct paper *paper_of(const struct paper *like)
     paper = malloc(sizeof *paper);
     check(paper != NULL);
     *paper = *like;
+    paper->begin_s = clock_s;
     const struct node_keys *keys = keys_of(paper->name);
     size_t size = paper->kind == PAPER_CERTIFICATE  ? sign_certificate(paper, keys)
                   : paper->kind == PAPER_CREDENTIAL ? sign_credential(paper, keys)

@@ -16,6 +16,12 @@
 /* What every node's wall clock says when a run begins: seconds since 1970. */
 #define MESH_CLOCK_S UINT64_C(1800000000)
 
+/*
+ * The clock of nodes whose clock is another, such as that of real daemons: papers that are asked
+ * for from now on are signed for a run that begins at `now_s`. Those from before stay as they are.
+ */
+void mesh_set_clock(uint64_t now_s);
+
 /* The public key of the node of this name: its identity. Good until the process ends. */
 const uint8_t *mesh_key(const char *name);
 

@@ -153,12 +153,45 @@ static void test_names_tell_nodes_apart(void **state)
     assert_memory_equal(mesh_key("alice"), alice, sizeof alice);
 }
 
+/* Papers for real daemons hold today, and those of simulated nodes stay as they were. */
+static void test_another_clock(void **state)
+{
+    static const uint64_t today_s = UINT64_C(1764000000);
+    struct node_in before, now, after;
+    struct certificate certificate;
+    struct credential credential;
+    (void)state;
+    mesh_identity(&before, "alice", "s1", 7);
+    mesh_set_clock(today_s);
+    mesh_identity(&now, "alice", "s1", 7);
+    mesh_set_clock(MESH_CLOCK_S);
+    mesh_identity(&after, "alice", "s1", 7);
+    assert_ptr_equal(before.identity.credential, after.identity.credential);
+    assert_ptr_equal(before.identity.certificate, after.identity.certificate);
+    assert_memory_equal(before.identity.seed, now.identity.seed, IDENTITY_SEED_SIZE);
+    assert_int_equal(
+        certificate_decode(&certificate, now.identity.certificate, now.identity.certificate_size),
+        IDENTITY_OK);
+    assert_int_equal(
+        credential_decode(&credential, now.identity.credential, now.identity.credential_size),
+        IDENTITY_OK);
+    struct identity_trust trust = {.root = now.identity.root, .now_s = today_s};
+    assert_int_equal(credential_verify(&credential, &certificate, &crypto_real, &trust),
+                     IDENTITY_OK);
+    assert_int_equal(certificate_decode(&certificate, before.identity.certificate,
+                                        before.identity.certificate_size),
+                     IDENTITY_OK);
+    assert_int_equal(certificate_verify(&certificate, &crypto_real, &trust),
+                     IDENTITY_CERTIFICATE_EARLY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_server_verifies), cmocka_unit_test(test_a_client_verifies),
         cmocka_unit_test(test_addresses_inside),  cmocka_unit_test(test_a_peer),
         cmocka_unit_test(test_a_record_verifies), cmocka_unit_test(test_names_tell_nodes_apart),
+        cmocka_unit_test(test_another_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

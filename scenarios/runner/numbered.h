@@ -11,8 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the smallest packet that holds all this: the headers of IPv6 and UDP, and 24 of data. */
-enum { NUMBERED_SIZE_MIN = 40 + 8 + 24 };
+#include "core/base/addr.h"
+
+enum {
+    /* Bytes of the smallest packet that holds all this: headers of IPv6 and UDP, 24 of data. */
+    NUMBERED_SIZE_MIN = 40 + 8 + 24,
+    NUMBERED_PORT = 4242, /* of both ends */
+};
 
 struct numbered {
     uint32_t from; /* places of the scenario, below PLAN_PLACES_MAX */
@@ -29,5 +34,14 @@ void numbered_write(const struct numbered *numbered, uint8_t *bytes, size_t size
  * not change is as it was written, and the addresses are those of the two places.
  */
 bool numbered_read(struct numbered *numbered, const uint8_t *bytes, size_t size);
+
+/* ---- Where a kernel makes the headers: the UDP data alone ---- */
+
+/* ADDR_V4 or ADDR_V6: which addresses inside the mesh (mesh_inner()) it is sent between. */
+uint8_t numbered_family(const struct numbered *numbered);
+/* Writes the data of a packet of `size` bytes, headers included; returns how many bytes it has. */
+size_t numbered_write_data(const struct numbered *numbered, uint8_t *bytes, size_t size);
+/* False for anything else. Family, addresses and ports are for the caller to compare. */
+bool numbered_read_data(struct numbered *numbered, const uint8_t *bytes, size_t size);
 
 #endif

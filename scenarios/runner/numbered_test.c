@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/addr.h"
 #include "core/tunnel/inner.h"
 #include "core/warren.h"
 #include "scenarios/runner/mesh.h"
@@ -94,6 +95,46 @@ static void test_changed(void **state)
     }
 }
 
+/* The data alone is that of the whole packet, and is read as strictly. */
+static void test_data_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof examples / sizeof *examples; i++)
+        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+            uint8_t bytes[NODE_PACKET_MAX], data[NODE_PACKET_MAX + 1] = {0};
+            bool v4 = examples[i].from < examples[i].to;
+            size_t headers = v4 ? 28 : 48;
+            struct numbered read;
+            assert_int_equal(numbered_family(&examples[i]), v4 ? ADDR_V4 : ADDR_V6);
+            numbered_write(&examples[i], bytes, sizes[k]);
+            size_t size = numbered_write_data(&examples[i], data, sizes[k]);
+            assert_int_equal(size, sizes[k] - headers);
+            assert_memory_equal(data, bytes + headers, size);
+            assert_true(numbered_read_data(&read, data, size));
+            assert_int_equal(read.from, examples[i].from);
+            assert_int_equal(read.to, examples[i].to);
+            assert_int_equal(read.number, examples[i].number);
+            assert_true(read.sent_ns == examples[i].sent_ns);
+            /* The word, and the zeros at the end. */
+            data[0] ^= 1;
+            assert_false(numbered_read_data(&read, data, size));
+            data[0] ^= 1;
+            data[size - 1] ^= 1;
+            assert_false(numbered_read_data(&read, data, size));
+            /* Places that no scenario has. */
+            data[size - 1] ^= 1;
+            data[4] |= 0x80;
+            assert_false(numbered_read_data(&read, data, size));
+        }
+    /* Shorter than any packet makes it, longer, and nothing. */
+    uint8_t data[NODE_PACKET_MAX] = {0};
+    struct numbered read;
+    assert_int_equal(numbered_write_data(&examples[1], data, NUMBERED_SIZE_MIN), 24);
+    for (size_t size = 0; size < 24; size++)
+        assert_false(numbered_read_data(&read, data, size));
+    assert_false(numbered_read_data(&read, data, sizeof data));
+}
+
 static void test_foreign(void **state)
 {
     uint8_t bytes[NODE_PACKET_MAX] = {0};
@@ -111,9 +152,8 @@ static void test_foreign(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_valid),
-        cmocka_unit_test(test_read),
-        cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_valid),   cmocka_unit_test(test_read),
+        cmocka_unit_test(test_changed), cmocka_unit_test(test_data_alone),
         cmocka_unit_test(test_foreign),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

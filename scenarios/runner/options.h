@@ -6,25 +6,33 @@
 #include <stdint.h>
 
 /* Exit codes. */
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
 enum options_command {
     OPTIONS_HELP,
     OPTIONS_VERSION,
     OPTIONS_RUN,
+    OPTIONS_COMPARE,
+    OPTIONS_CLASSIFY,
     OPTIONS_REPLAY,
     OPTIONS_LIST,
     OPTIONS_PRINT,
     OPTIONS_PLAN_HASH,
 };
 
+/* In place of a number: none was given. */
+#define OPTIONS_UNSAID UINT64_MAX
+
 /* Files and folders are NULL where not asked for; "-" is standard output. */
 struct options {
     enum options_command command;
     enum options_command help_for; /* OPTIONS_HELP: the command, or OPTIONS_HELP for all */
-    const char *network;
-    uint64_t seed;  /* of the first run */
-    uint64_t seeds; /* of each scenario at most; 0: as many as it asks for */
+    const char *network; /* compare, classify: several, with commas; NULL: as the command has it */
+    uint64_t seed;       /* of the first run */
+    uint64_t seeds;      /* of each scenario at most; 0: as many as it asks for; OPTIONS_UNSAID:
+                             likewise, and one in real time */
+    uint64_t jobs;       /* runs in real time at once; 0: as crew.h has it */
+    uint64_t longest_ns; /* of them no longer ones are made */
     const char *json;
     const char *pcap_dir;
     const char *trace;
@@ -34,7 +42,9 @@ struct options {
     bool summary;
     bool digests;
     bool twice;
-    char **files; /* options_free() frees the list */
+    bool keep;    /* what a failed run leaves stays standing */
+    bool all;     /* classify: every preset */
+    char **files; /* scripts, tapes or NATs; options_free() frees the list */
     int file_count;
 };
 

@@ -248,6 +248,20 @@ struct plan_expect *plan_add_expect(struct plan_scenario *scenario)
     return expect;
 }
 
+struct plan_difference *plan_add_difference(struct plan_scenario *scenario)
+{
+    return add(&scenario->differences, &scenario->difference_count, PLAN_DIFFERENCES_MAX,
+               sizeof *scenario->differences);
+}
+
+const char *plan_why_different(const struct plan_scenario *scenario, const char *network)
+{
+    for (uint32_t i = 0; i < scenario->difference_count; i++)
+        if (strcmp(scenario->differences[i].network, network) == 0)
+            return scenario->differences[i].why;
+    return NULL;
+}
+
 uint32_t plan_find_place(const struct plan_scenario *scenario, const char *name)
 {
     for (uint32_t i = 0; i < scenario->place_count; i++)
@@ -312,6 +326,7 @@ void plan_free(struct plan *plan)
         free(plan->scenarios[i].places);
         free(plan->scenarios[i].actions);
         free(plan->scenarios[i].expects);
+        free(plan->scenarios[i].differences);
     }
     free(plan->scenarios);
     *plan = (struct plan){.scenarios = NULL};

@@ -29,6 +29,7 @@ enum {
     PLAN_PLACES_MAX = 4096,     /* of one scenario */
     PLAN_ACTIONS_MAX = 4096,    /* likewise */
     PLAN_EXPECTS_MAX = 1024,    /* likewise */
+    PLAN_DIFFERENCES_MAX = 8,   /* likewise */
     PLAN_SEEDS_MAX = 1000000,   /* runs of one scenario */
     PLAN_SERVERS_MAX = 2,       /* of one classification */
     PLAN_EXTERNAL_MAX = 64,     /* external addresses of one router */
@@ -38,6 +39,7 @@ enum {
     PLAN_SIZE_MIN = 72,         /* of a numbered packet that clients send each other */
     PLAN_SIZE_DEFAULT = 100,
     PLAN_COUNT_MAX = 10000000, /* of packets that one action sends each way */
+    PLAN_WHY_SIZE = 256,       /* of the reason for a difference, with its final 0 */
 };
 
 /* How often datagrams follow each other unless the script says so, and the gap between arrivals. */
@@ -202,6 +204,12 @@ struct plan_expect {
     struct finding wanted;
 };
 
+/* On that network something of the scenario comes out differently, and that is known. */
+struct plan_difference {
+    char network[PLAN_WORD_SIZE];
+    char why[PLAN_WHY_SIZE]; /* a sentence */
+};
+
 struct plan_scenario {
     char title[PLAN_TITLE_SIZE];
     uint32_t line;            /* in the script; not part of the hash */
@@ -216,6 +224,8 @@ struct plan_scenario {
     uint32_t action_count;
     struct plan_expect *expects;
     uint32_t expect_count;
+    struct plan_difference *differences; /* one for each network at most */
+    uint32_t difference_count;
 };
 
 struct plan {
@@ -267,9 +277,12 @@ struct plan_scenario *plan_add_scenario(struct plan *plan);
 struct plan_place *plan_add_place(struct plan_scenario *scenario, enum plan_place_kind kind);
 struct plan_action *plan_add_action(struct plan_scenario *scenario);
 struct plan_expect *plan_add_expect(struct plan_scenario *scenario);
+struct plan_difference *plan_add_difference(struct plan_scenario *scenario);
 
 /* The index of the place of that name; PLAN_INTERNET when there is none. */
 uint32_t plan_find_place(const struct plan_scenario *scenario, const char *name);
+/* Why something may be different on that network; NULL: nothing may. */
+const char *plan_why_different(const struct plan_scenario *scenario, const char *network);
 /* Whether the scenario's nodes are set up as a mesh: it says so, uses connect, send, talk or clock,
    or there is an attack. */
 bool plan_is_mesh(const struct plan_scenario *scenario);

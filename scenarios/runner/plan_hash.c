@@ -110,6 +110,13 @@ uint64_t plan_hash(const struct plan *plan)
         hash_u64(&h, scenario->expect_count);
         for (uint32_t j = 0; j < scenario->expect_count; j++)
             add_expect(&h, &scenario->expects[j]);
+        /* The last of the scenario, and a number that no title's length is: where nothing differs,
+           there is nothing to add. */
+        for (uint32_t j = 0; j < scenario->difference_count; j++) {
+            hash_u64(&h, UINT64_MAX);
+            add_text(&h, scenario->differences[j].network);
+            add_text(&h, scenario->differences[j].why);
+        }
     }
     return hash_value(&h);
 }

@@ -350,6 +350,13 @@ void plan_print_scenario(FILE *file, const struct plan_scenario *scenario)
         print_text(file, scenario->column);
         fputs(")\n", file);
     }
+    for (uint32_t i = 0; i < scenario->difference_count; i++) {
+        fputs("differs(", file);
+        print_text(file, scenario->differences[i].network);
+        fputs(", ", file);
+        print_text(file, scenario->differences[i].why);
+        fputs(")\n", file);
+    }
     for (uint32_t i = 0; i < scenario->place_count; i++)
         print_place(file, scenario, &scenario->places[i]);
     for (uint32_t i = 0; i < scenario->action_count; i++)

@@ -114,6 +114,7 @@ static const char *const corners[] = {
 
 static const char *const meshes[] = {
     "scenario 't' mesh() cell('a \"b\"', 'c')",
+    "scenario 't' mesh() differs('tun', 'a \"b\" \\\\ c') differs('linux', 'd')",
     "scenario 't' server 's' {} server 'r' {} client 'a' { home = 's' } client 'b' { home = 'r', "
     "reserve = 's', behind = { 'internet', 'internet' } }\n"
     "at '1s' { connect('a', 'b') } at '2s' { send('a', 'b', { count = 3, every = '1ns', size = "

@@ -86,6 +86,28 @@ void report_verdict(struct report *report, const struct report_verdict *verdict)
                     verdict->runs);
 }
 
+void report_absent(struct report *report, const char *script, const char *network, const char *why)
+{
+    report->number++;
+    report->skipped++;
+    if (report->json != NULL) {
+        struct json_line json;
+        json_line_begin(&json, report->json);
+        json_line_text(&json, "script", script);
+        json_line_text(&json, "network", network);
+        json_line_text(&json, "verdict", "skip");
+        json_line_text(&json, "reason", why);
+        json_line_end(&json);
+    }
+    if (report->summary) {
+        report_note(report, "%s on %s: skipped: %s", script, network, why);
+        return;
+    }
+    fprintf(report->out, "ok %" PRIu32 " - ", report->number);
+    print_escaped(report->out, script);
+    fprintf(report->out, " on %s # SKIP %s\n", network, why);
+}
+
 /* A parameter of the NATs in front of both: "first", or where they differ "first|none". */
 static void describe(const struct plan_scenario *scenario, const uint32_t ends[static 2],
                      const char *name, char text[static DESCRIBE_SIZE])

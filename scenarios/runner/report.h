@@ -40,6 +40,8 @@ struct report_verdict {
 };
 
 void report_verdict(struct report *report, const struct report_verdict *verdict);
+/* A script that was not run, since the machine has no such network. */
+void report_absent(struct report *report, const char *script, const char *network, const char *why);
 /* What one connect of one run came to: JSON only. */
 void report_pair(struct report *report, const char *network, const struct plan_scenario *scenario,
                  uint64_t seed, const struct judge_sum *sum);

@@ -2,13 +2,36 @@
 #include "scenarios/runner/run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/check.h"
 
 const struct run_network run_networks[] = {
-    {"sim", "the simulated network, in virtual time; needs nothing", run_on_sim},
+    {.name = "sim",
+     .about = "the simulated network, in virtual time; needs nothing",
+     .run = run_on_sim},
+    {.name = "tun",
+     .about = "real daemons on the simulated network, in real time; needs /dev/net/tun",
+     .run = run_on_tun,
+     .real = true,
+     .is_there = run_tun_is_there,
+     .can = run_tun_can},
+    {.name = "linux",
+     .about = "real daemons on Linux's own NAT, in real time; needs namespaces and nftables",
+     .run = run_on_linux,
+     .real = true,
+     .is_there = run_linux_is_there,
+     .can = run_linux_can},
 };
 const uint32_t run_network_count = sizeof run_networks / sizeof *run_networks;
+
+const struct run_network *run_network_find(const char *name)
+{
+    for (uint32_t i = 0; i < run_network_count; i++)
+        if (strcmp(run_networks[i].name, name) == 0)
+            return &run_networks[i];
+    return NULL;
+}
 
 void run_add_finding(struct run *run, const struct run_finding *finding)
 {
@@ -49,5 +72,6 @@ void run_free(struct run *run)
     free(run->pairs);
     free(run->quiet);
     free(run->counts);
+    free(run->notes);
     *run = (struct run){.findings = NULL};
 }

@@ -32,6 +32,8 @@ struct run_request {
     const char *tape_dir; /* NULL: no tapes; it exists */
     FILE *trace;          /* NULL: no trace */
     uint64_t events_max; /* a run with more is a storm, and is stopped; 0: as many as it may need */
+    uint64_t longest_ns; /* in real time: a run ends then at the latest; 0: as the scenario says */
+    bool keep; /* in real time: what a run leaves that judge_is_right() says no to stays standing */
     enum run_detail detail;
 };
 
@@ -98,6 +100,8 @@ struct run {
     uint64_t quiet_ns; /* its end, in which nothing was asked for; 0: below RUN_QUIET_MIN_NS */
     struct run_quiet *quiet; /* by place of the scenario, in that time; NULL: none */
     bool stormed;            /* it was stopped, since it had more events than it may need */
+    uint64_t slack_ns;       /* how much later things may be seen than they should; 0: exact */
+    char *notes;             /* lines for whoever looks into a failure, from malloc(); NULL: none */
 };
 
 void run_add_finding(struct run *run, const struct run_finding *finding);
@@ -110,16 +114,39 @@ void run_free(struct run *run);
 struct run_network {
     const char *name;
     const char *about;
-    /* False, with a sentence in `error`, when the run could not be made; `run` is then empty. */
+    /* False, with a sentence in `error`, when the run could not be made; `run` then has
+       notes at most. */
     bool (*run)(const struct run_request *request, struct run *run,
                 char error[static RUN_ERROR_SIZE]);
+    /*
+     * Runs take as long as they say. Each is made in a process of its own (crew.h), many at once,
+     * and what is seen has times that are not exact.
+     */
+    bool real;
+    /* Whether this machine has the network; false with the reason in `why`. NULL: every one has. */
+    bool (*is_there)(char why[static RUN_ERROR_SIZE]);
+    /* Whether the network can express the scenario; likewise. NULL: it can express all of them. */
+    bool (*can)(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE]);
 };
 
 extern const struct run_network run_networks[];
 extern const uint32_t run_network_count;
 
+/* NULL when there is none of that name. */
+const struct run_network *run_network_find(const char *name);
+
 /* The simulator, in on_sim.c. */
 bool run_on_sim(const struct run_request *request, struct run *run,
                 char error[static RUN_ERROR_SIZE]);
+
+/* Real daemons in namespaces, on the simulated network through TUN and on Linux's, in on_real.c. */
+bool run_on_tun(const struct run_request *request, struct run *run,
+                char error[static RUN_ERROR_SIZE]);
+bool run_tun_is_there(char why[static RUN_ERROR_SIZE]);
+bool run_tun_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE]);
+bool run_on_linux(const struct run_request *request, struct run *run,
+                  char error[static RUN_ERROR_SIZE]);
+bool run_linux_is_there(char why[static RUN_ERROR_SIZE]);
+bool run_linux_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE]);
 
 #endif

@@ -3,28 +3,27 @@
  */
 #include "scenarios/runner/session.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/base/check.h"
-#include "host/word.h"
+#include "scenarios/runner/crew.h"
+#include "scenarios/runner/judge_all.h"
 #include "scenarios/runner/judge_pair.h"
-#include "scenarios/runner/load.h"
 #include "scenarios/runner/matrix.h"
 #include "scenarios/runner/print.h"
 #include "scenarios/runner/report.h"
-#include "scenarios/runner/run.h"
+#include "scenarios/runner/setup.h"
 #include "scenarios/runner/table.h"
 
 #define FAILED_DIR "build/failed"
 
-enum { SENTENCE_SIZE = 512, LABEL_SIZE = 160, LAST_EVENTS = 20, EVENT_SIZE = 256, RERUNS_MAX = 25 };
+enum { SENTENCE_SIZE = 512, LABEL_SIZE = 160, RUN_LABEL_SIZE = LABEL_SIZE + 64 };
+enum { LAST_EVENTS = 20, EVENT_SIZE = 256, RERUNS_MAX = 25 };
 enum { STORM_EXPLAINED = 200000 }; /* events of a storm that are captured */
 
 /* What is drawn under the verdicts of a script. */
@@ -33,9 +32,21 @@ struct pictures {
     struct matrix matrix;
 };
 
+/* Why scenarios of a script were not run, and how many. */
+struct skip {
+    char why[RUN_ERROR_SIZE];
+    uint32_t scenarios;
+};
+
 struct session {
     const struct options *options;
     const struct run_network *network;
+    struct crew *crew; /* makes the runs in real time; NULL: they are made here */
+    bool interrupted;
+    uint32_t scenarios; /* in all scripts, of those that are wanted */
+    uint32_t begun;     /* of them, this one with them */
+    struct skip *skips; /* of the script, for the summary */
+    uint32_t skip_count;
     struct report report;
     FILE *trace;
     FILE *digests;
@@ -66,6 +77,12 @@ struct course {
     uint32_t storms; /* runs that did not end by themselves */
     uint64_t storm_seed;
     uint64_t storm_ns; /* how far the first of them came */
+    uint32_t unmade;   /* runs in real time that could not be made */
+    uint64_t unmade_seed;
+    char unmade_why[RUN_ERROR_SIZE];
+    char **notes; /* by run, from the network; NULL where it says nothing */
+    bool skipped; /* the network cannot run it, for this reason: */
+    char why[RUN_ERROR_SIZE];
 };
 
 static const char *sentence(const struct plan_scenario *scenario, const struct plan_expect *expect,
@@ -79,48 +96,29 @@ static const char *sentence(const struct plan_scenario *scenario, const struct p
     return text;
 }
 
-/* "-" is standard output. NULL, after saying why, when the file cannot be written. */
-static FILE *open_output(const char *path)
-{
-    if (strcmp(path, "-") == 0)
-        return stdout;
-    FILE *file = fopen(path, "w");
-    if (file == NULL)
-        fprintf(stderr, "warren-lab: %s: %s\n", path, strerror(errno));
-    return file;
-}
-
-static bool make_folder(const char *path)
-{
-    char part[RUN_PATH_SIZE];
-    if (strlen(path) >= sizeof part) {
-        fprintf(stderr, "warren-lab: %.60s...: the path is too long\n", path);
-        return false;
-    }
-    for (size_t i = 0;; i++) {
-        part[i] = 0;
-        if (i > 0 && (path[i] == '/' || path[i] == 0) && mkdir(part, 0777) != 0 &&
-            errno != EEXIST) {
-            fprintf(stderr, "warren-lab: %s: %s\n", part, strerror(errno));
-            return false;
-        }
-        part[i] = path[i];
-        if (path[i] == 0)
-            return true;
-    }
-}
-
 static void show_progress(const struct session *session, const struct course *course, uint32_t done)
 {
     /* Only what takes long enough for someone to wonder. */
-    if (session->shows_progress && time(NULL) - session->began >= 2)
+    if (session->crew == NULL && session->shows_progress && time(NULL) - session->began >= 2)
         fprintf(stderr, "\r\033[K%s: scenario %" PRIu32 ", run %" PRIu32 " of %" PRIu32,
                 session->stem, course->number, done + 1, course->scenario->seeds);
 }
 
+static void show_crew(void *context, const struct crew_progress *progress)
+{
+    const struct session *session = context;
+    char elapsed[FIELD_TEXT_SIZE];
+    fprintf(stderr,
+            "\r\033[K%s: scenario %" PRIu32 " of %" PRIu32 ", %" PRIu32 " of %" PRIu32
+            " runs done, %" PRIu32 " running, %s",
+            session->stem, session->begun, session->scenarios, progress->done, progress->total,
+            progress->running,
+            field_render_duration(progress->elapsed_ns / 1000000000 * 1000000000, elapsed));
+}
+
 static void clear_progress(const struct session *session)
 {
-    if (session->shows_progress && time(NULL) - session->began >= 2)
+    if (session->shows_progress && (session->crew != NULL || time(NULL) - session->began >= 2))
         fputs("\r\033[K", stderr);
 }
 
@@ -145,6 +143,31 @@ static void quote_end(struct session *session, const char *path)
     }
 }
 
+/* Lines of text, each as a note. */
+static void note_lines(struct session *session, const char *text)
+{
+    for (const char *at = text; *at != 0;) {
+        size_t size = strcspn(at, "\n");
+        report_note(&session->report, "  %.*s", (int)size, at);
+        at += size + (at[size] != 0);
+    }
+}
+
+/* A run in real time cannot be had again. What is left of it, and how to make another like it. */
+static void explain_real(struct session *session, const struct course *course, uint64_t seed)
+{
+    uint64_t run = seed - session->options->seed;
+    const char *notes = run < course->scenario->seeds ? course->notes[run] : NULL;
+    if (notes != NULL) {
+        note_lines(session, notes);
+        return;
+    }
+    report_note(&session->report,
+                "  to look into it: warren-lab run %s --on %s --only '%s' --seed %" PRIu64
+                " --pcap build/failed --keep",
+                session->script, session->network->name, course->scenario->title, seed);
+}
+
 /*
  * Makes a failed run again, this time with captures and a trace of everything, though of a storm
  * only of its begin.
@@ -153,6 +176,10 @@ static void explain(struct session *session, const struct course *course, uint64
 {
     char folder[RUN_PATH_SIZE], path[RUN_PATH_SIZE + 16], error[RUN_ERROR_SIZE];
     struct run run;
+    if (session->crew != NULL) {
+        explain_real(session, course, seed);
+        return;
+    }
     if (session->reruns++ >= RERUNS_MAX) {
         report_note(&session->report, "  there are captures of the first %d failures only",
                     RERUNS_MAX);
@@ -161,7 +188,7 @@ static void explain(struct session *session, const struct course *course, uint64
     snprintf(folder, sizeof folder, FAILED_DIR "/%s-%" PRIu32 "-%" PRIu64, session->stem,
              course->number, seed);
     snprintf(path, sizeof path, "%s/trace.txt", folder);
-    FILE *trace = make_folder(folder) ? fopen(path, "w") : NULL;
+    FILE *trace = setup_folder(folder) ? fopen(path, "w") : NULL;
     if (trace == NULL) {
         report_note(&session->report, "  %s cannot be written", path);
         return;
@@ -196,15 +223,11 @@ static void judge(struct course *course, const struct run *run, uint64_t seed)
         char happened[JUDGE_TEXT_SIZE];
         if (tally->skipped != NULL)
             continue;
-        const struct plan_expect *expect = &scenario->expects[i];
-        bool counts = plan_is_count((enum plan_expect_kind)expect->kind);
-        if (expect->kind == PLAN_CLASSIFIED ? judge_run(expect, &tally->wanted, run, happened)
-            : counts                        ? judge_count(expect, run->counts[i], happened)
-                                            : judge_pair_run(scenario, expect, run, happened)) {
+        if (judge_expect(scenario, i, &tally->wanted, run, happened)) {
             tally->right++;
             continue;
         }
-        course->right[expect->client] = false;
+        course->right[scenario->expects[i].client] = false;
         if (tally->happened[0] == 0) {
             tally->seed = seed;
             strcpy(tally->happened, happened);
@@ -224,53 +247,100 @@ static void sum_up(struct session *session, const struct plan_scenario *scenario
     }
 }
 
-/* False when a run could not be made at all. */
+/* What is asked of the network for one run; the label is as the files of the run are called. */
+static struct run_request request_of(const struct session *session,
+                                     const struct plan_scenario *scenario, uint32_t number,
+                                     uint64_t seed, char label[static RUN_LABEL_SIZE])
+{
+    const struct options *options = session->options;
+    snprintf(label, RUN_LABEL_SIZE, "%s-%" PRIu32 "-%" PRIu64, session->stem, number, seed);
+    return (struct run_request){.scenario = scenario,
+                                .seed = seed,
+                                .label = label,
+                                .pcap_dir = options->pcap_dir,
+                                .tape_dir = options->tape_dir,
+                                .trace = session->trace,
+                                .keep = options->keep,
+                                .detail = options->hops ? RUN_DETAIL_HOPS : RUN_DETAIL_ENDS};
+}
+
+/* Makes the run, here or by a crew; false when the session cannot go on. */
+static bool make_run(struct session *session, struct course *course, uint32_t index,
+                     struct run_outcome *outcome)
+{
+    char label[RUN_LABEL_SIZE];
+    struct run again;
+    uint64_t seed = session->options->seed + index;
+    struct run_request request = request_of(session, course->scenario, course->number, seed, label);
+    if (session->trace != NULL)
+        fprintf(session->trace, "# %s, seed %" PRIu64 "\n", course->scenario->title, seed);
+    if (session->crew != NULL) {
+        session->interrupted = !crew_take(session->crew, outcome);
+        return !session->interrupted;
+    }
+    outcome->made = session->network->run(&request, &outcome->run, outcome->error);
+    if (outcome->made && session->options->twice) {
+        request.pcap_dir = request.tape_dir = NULL;
+        request.trace = NULL;
+        outcome->made = session->network->run(&request, &again, outcome->error);
+        if (outcome->made && again.digest != outcome->run.digest && course->different++ == 0)
+            course->different_seed = seed;
+        if (outcome->made)
+            run_free(&again);
+        else
+            run_free(&outcome->run);
+    }
+    if (!outcome->made)
+        fprintf(stderr, "warren-lab: %s\n", outcome->error);
+    return outcome->made;
+}
+
+/* A run that could not be made is right in nothing; the others go on. */
+static void miss_run(struct course *course, struct run_outcome *outcome, uint64_t seed)
+{
+    for (uint32_t i = 0; i < course->scenario->expect_count; i++) {
+        struct tally *tally = &course->tallies[i];
+        if (tally->skipped != NULL || tally->happened[0] != 0)
+            continue;
+        tally->seed = seed;
+        snprintf(tally->happened, sizeof tally->happened, "%.*s", JUDGE_TEXT_SIZE - 1,
+                 outcome->error);
+    }
+    if (course->unmade++ == 0) {
+        course->unmade_seed = seed;
+        snprintf(course->unmade_why, sizeof course->unmade_why, "%s", outcome->error);
+    }
+    run_free(&outcome->run);
+}
+
+/* False when the session cannot go on. */
 static bool run_once(struct session *session, struct course *course, uint32_t index,
                      struct pictures *pictures)
 {
-    char label[LABEL_SIZE + 64], error[RUN_ERROR_SIZE];
-    const struct options *options = session->options;
-    uint64_t seed = options->seed + index;
-    struct run run, again;
-    snprintf(label, sizeof label, "%s-%" PRIu32 "-%" PRIu64, session->stem, course->number, seed);
-    struct run_request request = {.scenario = course->scenario,
-                                  .seed = seed,
-                                  .label = label,
-                                  .pcap_dir = options->pcap_dir,
-                                  .tape_dir = options->tape_dir,
-                                  .trace = session->trace,
-                                  .detail = options->hops ? RUN_DETAIL_HOPS : RUN_DETAIL_ENDS};
-    if (session->trace != NULL)
-        fprintf(session->trace, "# %s, seed %" PRIu64 "\n", course->scenario->title, seed);
-    bool ran = session->network->run(&request, &run, error);
-    if (ran && options->twice) {
-        request.pcap_dir = request.tape_dir = NULL;
-        request.trace = NULL;
-        ran = session->network->run(&request, &again, error);
-        if (ran && again.digest != run.digest && course->different++ == 0)
-            course->different_seed = seed;
-        if (ran)
-            run_free(&again);
-        else
-            run_free(&run);
-    }
-    if (!ran) {
-        fprintf(stderr, "warren-lab: %s\n", error);
+    static struct run_outcome outcome;
+    uint64_t seed = session->options->seed + index;
+    if (!make_run(session, course, index, &outcome))
         return false;
+    struct run *run = &outcome.run;
+    course->notes[index] = run->notes;
+    run->notes = NULL;
+    if (!outcome.made) {
+        miss_run(course, &outcome, seed);
+        return true;
     }
     if (session->digests != NULL)
         fprintf(session->digests, "%s\t%" PRIu32 "\t%" PRIu64 "\t%016" PRIx64 "\n", session->script,
-                course->number, seed, run.digest);
-    if (run.stormed && course->storms++ == 0) {
+                course->number, seed, run->digest);
+    if (run->stormed && course->storms++ == 0) {
         course->storm_seed = seed;
-        course->storm_ns = run.end_ns;
+        course->storm_ns = run->end_ns;
     }
-    judge(course, &run, seed);
-    table_add(&pictures->table, course->scenario, &run, course->right);
-    sum_up(session, course->scenario, &run, seed, &pictures->matrix);
+    judge(course, run, seed);
+    table_add(&pictures->table, course->scenario, run, course->right);
+    sum_up(session, course->scenario, run, seed, &pictures->matrix);
     if (index == 0)
-        report_quiet(&session->report, course->scenario, &run);
-    run_free(&run);
+        report_quiet(&session->report, course->scenario, run);
+    run_free(run);
     return true;
 }
 
@@ -302,6 +372,26 @@ static void report_storm(struct session *session, const struct course *course)
         explain(session, course, course->storm_seed);
 }
 
+/* Where nothing is expected, a verdict says that runs could not be made, or why there were none. */
+static void report_unmade(struct session *session, const struct course *course)
+{
+    struct report_verdict verdict = {
+        .script = session->script,
+        .network = session->network->name,
+        .scenario = course->scenario,
+        .what = "it runs",
+        .skipped = course->skipped ? course->why : NULL,
+        .runs = course->skipped ? 0 : course->scenario->seeds,
+        .right = course->skipped ? 0 : course->scenario->seeds - course->unmade,
+        .seed = course->unmade_seed,
+        .wanted = "",
+        .happened = course->unmade_why,
+    };
+    report_verdict(&session->report, &verdict);
+    if (!course->skipped)
+        explain(session, course, course->unmade_seed);
+}
+
 static void report_course(struct session *session, const struct course *course)
 {
     const struct plan_scenario *scenario = course->scenario;
@@ -321,20 +411,25 @@ static void report_course(struct session *session, const struct course *course)
             .what = sentence(scenario, expect, what),
             .skipped = tally->skipped,
             .passed = is_enough(tally->right, scenario->seeds, expect->share_ppm),
-            .runs = scenario->seeds,
+            .runs = course->skipped ? 0 : scenario->seeds,
             .right = tally->right,
             .seed = tally->seed,
             .wanted = wanted,
             .happened = tally->happened,
         };
+        /* What the script says to be different there cannot fail; nor must it be. */
+        if (!verdict.passed && verdict.skipped == NULL)
+            verdict.skipped = plan_why_different(scenario, session->network->name);
         report_verdict(&session->report, &verdict);
-        if (tally->skipped == NULL && !verdict.passed && tally->seed != explained) {
+        if (verdict.skipped == NULL && !verdict.passed && tally->seed != explained) {
             explain(session, course, tally->seed);
             explained = tally->seed;
         }
     }
     if (course->storms > 0)
         report_storm(session, course);
+    if (scenario->expect_count == 0 && (course->unmade > 0 || course->skipped))
+        report_unmade(session, course);
     if (!session->options->twice)
         return;
     struct report_verdict verdict = {
@@ -352,20 +447,29 @@ static void report_course(struct session *session, const struct course *course)
     report_verdict(&session->report, &verdict);
 }
 
-/* What the oracle says of an expectation that asks for it, or why it says nothing. */
-static void ask_oracle(const struct plan_scenario *scenario, const struct plan_expect *expect,
-                       struct tally *tally)
+static void add_skip(struct session *session, const char *why)
 {
-    static const uint32_t unknown[2] = {PLAN_INTERNET, PLAN_INTERNET};
-    struct judge_pair judged;
-    bool says = true;
-    if (expect->kind == PLAN_CLASSIFIED && expect->oracle)
-        says = judge_oracle(scenario, expect->client, &tally->wanted, &tally->skipped);
-    if (expect->kind == PLAN_VERDICT) {
-        says = judge_pair_oracle(scenario, expect->client, expect->peer, unknown, &judged);
-        tally->skipped = judged.why;
+    for (uint32_t i = 0; i < session->skip_count; i++) {
+        if (strcmp(session->skips[i].why, why) != 0)
+            continue;
+        session->skips[i].scenarios++;
+        return;
     }
-    check(says || tally->skipped != NULL);
+    struct skip *grown = realloc(session->skips, (session->skip_count + 1) * sizeof *grown);
+    check(grown != NULL);
+    session->skips = grown;
+    struct skip *skip = &grown[session->skip_count++];
+    snprintf(skip->why, sizeof skip->why, "%s", why);
+    skip->scenarios = 1;
+}
+
+/* A summary has no lines that would say what was not run. */
+static void report_skips(struct session *session)
+{
+    for (uint32_t i = 0; session->options->summary && i < session->skip_count; i++)
+        report_note(&session->report, "%s on %s: %" PRIu32 " skipped: %s", session->script,
+                    session->network->name, session->skips[i].scenarios, session->skips[i].why);
+    session->skip_count = 0;
 }
 
 static bool run_scenario(struct session *session, const struct plan_scenario *scenario,
@@ -375,20 +479,29 @@ static bool run_scenario(struct session *session, const struct plan_scenario *sc
     bool ran = true;
     course.tallies = calloc(scenario->expect_count + 1, sizeof *course.tallies);
     course.right = calloc(scenario->place_count + 1, sizeof *course.right);
-    check(course.tallies != NULL && course.right != NULL);
+    course.notes = calloc(scenario->seeds, sizeof *course.notes);
+    check(course.tallies != NULL && course.right != NULL && course.notes != NULL);
+    session->begun++;
+    course.skipped =
+        !setup_can_run(session->network, scenario, session->options->longest_ns, course.why);
+    if (course.skipped)
+        add_skip(session, course.why);
     for (uint32_t i = 0; i < scenario->expect_count; i++) {
-        const struct plan_expect *expect = &scenario->expects[i];
         struct tally *tally = &course.tallies[i];
-        tally->wanted = expect->wanted;
-        ask_oracle(scenario, expect, tally);
+        tally->skipped = judge_ask(scenario, &scenario->expects[i], &tally->wanted);
+        if (course.skipped)
+            tally->skipped = course.why;
     }
-    for (uint32_t i = 0; ran && i < scenario->seeds; i++) {
+    for (uint32_t i = 0; ran && !course.skipped && i < scenario->seeds; i++) {
         show_progress(session, &course, i);
         ran = run_once(session, &course, i, pictures);
     }
     clear_progress(session);
     if (ran)
         report_course(session, &course);
+    for (uint32_t i = 0; i < scenario->seeds; i++)
+        free(course.notes[i]);
+    free(course.notes);
     free(course.tallies);
     free(course.right);
     return ran;
@@ -396,25 +509,61 @@ static bool run_scenario(struct session *session, const struct plan_scenario *sc
 
 /* ---- Scripts ---- */
 
-static bool run_script(struct session *session, const char *path, const struct plan *plan)
+static void begin_script(struct session *session, const char *path)
 {
-    const char *only = session->options->only;
-    struct pictures pictures = {.table = {.rows = NULL}};
     const char *slash = strrchr(path, '/');
-    bool ran = true;
     session->script = path;
     snprintf(session->stem, sizeof session->stem, "%.120s", slash != NULL ? slash + 1 : path);
     char *end = strrchr(session->stem, '.');
     if (end != NULL && end != session->stem)
         *end = 0;
-    for (uint32_t i = 0; ran && i < plan->scenario_count; i++) {
-        struct plan_scenario scenario = plan->scenarios[i];
-        if (session->options->seeds > 0 && session->options->seeds < scenario.seeds)
-            scenario.seeds = (uint32_t)session->options->seeds;
-        if (only == NULL || strstr(scenario.title, only) != NULL)
-            ran = run_scenario(session, &scenario, i + 1, &pictures);
+}
+
+/* How often each scenario is run: in real time once, unless --seeds says otherwise. */
+static void limit_seeds(const struct session *session, struct plan *plan)
+{
+    uint64_t most = session->options->seeds;
+    if (most == OPTIONS_UNSAID)
+        most = session->network->real ? 1 : 0;
+    for (uint32_t i = 0; i < plan->scenario_count; i++)
+        if (most > 0 && most < plan->scenarios[i].seeds)
+            plan->scenarios[i].seeds = (uint32_t)most;
+}
+
+/* The crew gets all runs of the script, in the order in which they are judged. */
+static void add_runs(struct session *session, const char *path, const struct plan *plan)
+{
+    const struct options *options = session->options;
+    char label[RUN_LABEL_SIZE], why[RUN_ERROR_SIZE];
+    begin_script(session, path);
+    for (uint32_t i = 0; i < plan->scenario_count; i++) {
+        const struct plan_scenario *scenario = &plan->scenarios[i];
+        if (!setup_is_wanted(options, scenario))
+            continue;
+        session->scenarios++;
+        if (session->crew == NULL ||
+            !setup_can_run(session->network, scenario, options->longest_ns, why))
+            continue;
+        for (uint32_t j = 0; j < scenario->seeds; j++) {
+            const struct run_request request =
+                request_of(session, scenario, i + 1, options->seed + j, label);
+            const struct crew_task task =
+                setup_task(session->network, &request, options->longest_ns);
+            crew_add(session->crew, &task);
+        }
     }
+}
+
+static bool run_script(struct session *session, const char *path, const struct plan *plan)
+{
+    struct pictures pictures = {.table = {.rows = NULL}};
+    bool ran = true;
+    begin_script(session, path);
+    for (uint32_t i = 0; ran && i < plan->scenario_count; i++)
+        if (setup_is_wanted(session->options, &plan->scenarios[i]))
+            ran = run_scenario(session, &plan->scenarios[i], i + 1, &pictures);
     FILE *out = session->report.out;
+    report_skips(session);
     if (ran) {
         table_print(out, &pictures.table, path, session->report.colour);
         matrix_print(out, &pictures.matrix, path, session->report.colour);
@@ -426,95 +575,91 @@ static bool run_script(struct session *session, const char *path, const struct p
     return ran;
 }
 
-static const struct run_network *find_network(const char *name)
-{
-    struct word_search search = {.wrong = name};
-    for (uint32_t i = 0; i < run_network_count; i++) {
-        if (strcmp(run_networks[i].name, name) == 0)
-            return &run_networks[i];
-        word_consider(&search, run_networks[i].name);
-    }
-    fprintf(stderr, "warren-lab: unknown network \"%s\": did you mean \"%s\"?\n", name,
-            search.best);
-    return NULL;
-}
-
-/*
- * All scripts are loaded before the first runs, so that a misspelling in the last one costs no
- * time.
- */
-static struct plan *load_all(const struct options *options)
-{
-    char error[LOAD_ERROR_SIZE];
-    bool loaded = true;
-    struct plan *plans = calloc((size_t)options->file_count, sizeof *plans);
-    check(plans != NULL);
-    for (int i = 0; i < options->file_count; i++) {
-        if (plan_load_file(&plans[i], options->files[i], error))
-            continue;
-        fprintf(stderr, "%s\n", error);
-        loaded = false;
-    }
-    for (int i = 0; !loaded && i < options->file_count; i++)
-        plan_free(&plans[i]);
-    if (!loaded) {
-        free(plans);
-        return NULL;
-    }
-    return plans;
-}
-
 static bool open_files(struct session *session)
 {
     const struct options *options = session->options;
     session->report.out = stdout;
-    if (options->json != NULL && (session->report.json = open_output(options->json)) == NULL)
+    if (options->json != NULL && (session->report.json = setup_open(options->json)) == NULL)
         return false;
-    if (options->trace != NULL && (session->trace = open_output(options->trace)) == NULL)
+    if (options->trace != NULL && (session->trace = setup_open(options->trace)) == NULL)
         return false;
     if (options->digests)
         session->digests = stdout;
     /* What programs read is not mixed with what people read. */
     if (session->report.json == stdout || session->trace == stdout || session->digests == stdout)
         session->report.out = stderr;
-    const char *no_colour = getenv("NO_COLOR");
-    session->report.colour =
-        (no_colour == NULL || no_colour[0] == 0) && isatty(fileno(session->report.out)) != 0;
+    session->report.colour = setup_has_colour(session->report.out);
     session->report.summary = options->summary;
     session->shows_progress = isatty(STDERR_FILENO) != 0;
     session->began = time(NULL);
-    return (options->pcap_dir == NULL || make_folder(options->pcap_dir)) &&
-           (options->tape_dir == NULL || make_folder(options->tape_dir));
+    return (options->pcap_dir == NULL || setup_folder(options->pcap_dir)) &&
+           (options->tape_dir == NULL || setup_folder(options->tape_dir));
 }
 
-/* False when not everything that was written has arrived. */
-static bool close_file(FILE *file, const char *path)
+/* Options that have no meaning where time is real, or where it is not. */
+static bool fits_network(const struct options *options, const struct run_network *network)
 {
-    if (file == NULL || (file == stdout ? fflush(file) : fclose(file)) == 0)
+    if (network->real && (options->digests || options->twice)) {
+        fprintf(stderr, "warren-lab: runs on %s are in real time, and have no digests to compare\n",
+                network->name);
+        return false;
+    }
+    if (!network->real && options->keep) {
+        fprintf(stderr, "warren-lab: --keep: a run on %s leaves nothing that could stay\n",
+                network->name);
+        return false;
+    }
+    return true;
+}
+
+/* Runs all scripts; false when that could not be brought to its end. */
+static bool run_all(struct session *session, struct plan *plans)
+{
+    const struct options *options = session->options;
+    const struct crew_config config = {.jobs = (uint32_t)options->jobs,
+                                       .tick = session->shows_progress ? show_crew : NULL,
+                                       .context = session};
+    char why[RUN_ERROR_SIZE];
+    bool ran = true;
+    if (!setup_is_there(session->network, why)) {
+        for (int i = 0; i < options->file_count; i++)
+            report_absent(&session->report, options->files[i], session->network->name, why);
         return true;
-    fprintf(stderr, "warren-lab: %s: %s\n", path, strerror(errno));
-    return false;
+    }
+    if (session->network->real)
+        session->crew = crew_new(&config);
+    for (int i = 0; i < options->file_count; i++) {
+        limit_seeds(session, &plans[i]);
+        add_runs(session, options->files[i], &plans[i]);
+    }
+    for (int i = 0; ran && i < options->file_count; i++)
+        ran = run_script(session, options->files[i], &plans[i]);
+    if (session->crew != NULL)
+        crew_free(session->crew);
+    free(session->skips);
+    return ran;
 }
 
 int session_run(const struct options *options)
 {
-    struct session session = {.options = options, .network = find_network(options->network)};
-    if (session.network == NULL)
+    struct session session = {
+        .options = options,
+        .network = setup_network(options->network != NULL ? options->network : "sim"),
+    };
+    if (session.network == NULL || !fits_network(options, session.network))
         return EXIT_USAGE;
-    struct plan *plans = load_all(options);
+    struct plan *plans = setup_load(options);
     if (plans == NULL)
         return EXIT_USAGE;
-    bool ran = open_files(&session);
-    for (int i = 0; ran && i < options->file_count; i++)
-        ran = run_script(&session, options->files[i], &plans[i]);
+    bool ran = open_files(&session) && run_all(&session, plans);
     if (ran)
         report_close(&session.report);
-    bool kept = close_file(session.report.json, options->json);
-    kept = close_file(session.trace, options->trace) && kept;
-    kept = close_file(session.report.out, "output") && kept;
-    for (int i = 0; i < options->file_count; i++)
-        plan_free(&plans[i]);
-    free(plans);
+    bool kept = setup_close(session.report.json, options->json);
+    kept = setup_close(session.trace, options->trace) && kept;
+    kept = setup_close(session.report.out, "output") && kept;
+    setup_free(options, plans);
+    if (session.interrupted)
+        return EXIT_INTERRUPTED;
     if (!ran || !kept)
         return EXIT_USAGE;
     return session.report.failed > 0 ? EXIT_FAILED : EXIT_OK;

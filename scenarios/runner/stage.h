@@ -1,16 +1,20 @@
 /*
- * A scenario on the simulated network, for the files that run it: on_sim.c builds and runs,
- * on_sim_mesh.c sets a mesh up, sends, and watches paths, and on_sim_hostile.c is what is hostile
- * in it.
+ * A scenario on its stage: a world (sim/net.h) with the plan's places, links and timeline. On the
+ * simulated network the core's nodes act on it, in virtual time (on_sim.c); on the others programs
+ * do, in real time (on_real.c). stage.c builds, stage_mesh.c sets a mesh up, sends, and watches
+ * paths, and stage_hostile.c is what is hostile in it.
  */
 #ifndef WARREN_RUNNER_STAGE_H
 #define WARREN_RUNNER_STAGE_H
 
 #include "host/tape.h"
+#include "scenarios/runner/numbered.h"
 #include "scenarios/runner/run.h"
 #include "scenarios/runner/sight.h"
 #include "sim/hostile_member.h"
 #include "sim/net.h"
+
+struct stage;
 
 /* One node's tape. */
 struct reel {
@@ -49,14 +53,28 @@ struct stage_attack {
     uint64_t replayed;      /* PLAN_REPLAY: of what was heard, all before this */
 };
 
+/* What stands in for the core's nodes where programs run, in real time. */
+struct stage_real {
+    const struct net_gate *gate; /* of servers and clients; NULL: no packet comes to them */
+    /* What a command tells a node, told to a program. All at the world's present time. */
+    void (*connect)(struct stage *stage, uint32_t from, uint32_t to);
+    void (*send)(struct stage *stage, const struct numbered *numbered, uint32_t size);
+    void (*classify)(struct stage *stage, const struct plan_action *action);
+    /* The world has this fault now. */
+    void (*fault)(struct stage *stage, const struct net_fault *fault);
+};
+
 struct stage {
     const struct run_request *request;
+    const struct stage_real *real; /* NULL: nodes of the core run, in virtual time */
     const struct plan_scenario *scenario;
     struct run *run;
     struct net *net;
-    uint32_t *places;   /* of the net, by the scenario's */
-    uint32_t *clients;  /* of the scenario, by the net's; PLAN_INTERNET for others */
-    struct reel *reels; /* by the scenario's places */
+    uint32_t *places;         /* of the net, by the scenario's */
+    uint32_t *clients;        /* of the scenario, by the net's; PLAN_INTERNET for others */
+    struct reel *reels;       /* by the scenario's places; NULL: no tapes */
+    struct net_fault *faults; /* that happen; what is real is told of them by number */
+    uint32_t fault_count;
     /* Of a mesh. */
     bool lossy;           /* plan_is_lossy() */
     const uint8_t **keys; /* by the scenario's places; NULL for routers */
@@ -78,6 +96,35 @@ struct stage {
     struct hostile_ear *ear; /* what all nodes have sent; NULL: nobody replays it */
 };
 
+/* ---- stage.c ---- */
+
+/* A new world, empty. */
+void stage_begin(struct stage *stage, const struct net_config *config);
+/* Every place of the plan. */
+void stage_build(struct stage *stage);
+/* A router of the plan in the world's terms; points into the plan. */
+struct net_router stage_router(const struct stage *stage, const struct plan_place *place);
+/* What an action does to the world: enum net_fault_kind, or 0 when that is no fault. */
+uint32_t stage_fault_kind(const struct plan_action *action);
+/* The set-up of all nodes, and the timeline. */
+void stage_schedule(struct stage *stage);
+/* Where the end of a mesh's run is quiet for long, it is counted what that costs. */
+void stage_count_quiet(struct stage *stage);
+/* A capture for each interface, in the request's folder. */
+bool stage_capture(const struct stage *stage, char error[static RUN_ERROR_SIZE]);
+/* The world's observer; `context` is the stage. */
+void stage_see(void *context, const struct net_event *event);
+/* A client has found out what it is behind. */
+void stage_saw_behaviour(struct stage *stage, uint32_t place,
+                         const struct stun_behaviour *behaviour);
+/* Whether the run may end before its duration is over, and from when on: when stage_is_over(). */
+bool stage_may_end(const struct stage *stage, uint64_t *from_ns);
+/* Paths have been for a while where they will stay. */
+bool stage_is_over(const struct stage *stage);
+void stage_end(struct stage *stage);
+
+/* ---- stage_mesh.c ---- */
+
 /* A server serves STUN from a time on, at every start. */
 void stage_serve_stun(const struct stage *stage, uint32_t place, uint64_t at_ns);
 /* Servers and clients become a mesh at 0. */
@@ -85,9 +132,18 @@ void stage_set_up_mesh(struct stage *stage);
 /* Schedules connect, send and talk. */
 void stage_schedule_peer(struct stage *stage, const struct plan_action *action);
 void stage_observe(struct stage *stage, const struct net_event *event);
+/* What a client's node says, or a program. Places are the scenario's. */
+void stage_saw_home(struct stage *stage, uint32_t place, const struct addr *server,
+                    const struct addr *mapped);
+void stage_saw_path(struct stage *stage, uint32_t place, uint32_t peer, enum node_path path,
+                    enum reason reason);
+/* A numbered packet has come out of its tunnel. */
+void stage_saw_packet(struct stage *stage, uint32_t place, const struct numbered *numbered);
 /* Whether every path has come to where it will stay, as far as its nodes say. */
 bool stage_is_settled(const struct stage *stage);
 void stage_free_mesh(struct stage *stage);
+
+/* ---- stage_hostile.c ---- */
 
 /* Hostile hosts and bystanders: sockets, sessions, and what counts. */
 void stage_set_up_hostile(struct stage *stage);

@@ -1,4 +1,4 @@
-/* A mesh on the simulated network: its set-up, its numbered packets, and what is seen of them. */
+/* A mesh on its stage: its set-up, its numbered packets, and what is seen of them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,7 +107,7 @@ void stage_set_up_mesh(struct stage *stage)
             issuer = scenario->places[i].name;
     }
     /* Without a server there is nobody who could issue a credential, so there is no mesh. */
-    for (uint32_t i = 0; i < count && issuer != NULL; i++)
+    for (uint32_t i = 0; i < count && issuer != NULL && stage->real == NULL; i++)
         if (stage->keys[i] != NULL)
             set_up_node(stage, i, issuer);
 }
@@ -127,17 +127,21 @@ void stage_free_mesh(struct stage *stage)
 static void send_packet(struct stage *stage, uint32_t from, uint32_t to, uint32_t size)
 {
     uint8_t bytes[NODE_PACKET_MAX];
-    struct node_in in = {.kind = NODE_IN_PACKET, .packet = {.bytes = bytes, .size = size}};
+    const struct node_in in = {.kind = NODE_IN_PACKET, .packet = {.bytes = bytes, .size = size}};
     const struct numbered numbered = {
         .from = from, .to = to, .number = stage->numbers++, .sent_ns = net_now(stage->net)};
     check(size <= sizeof bytes);
-    numbered_write(&numbered, bytes, size);
     run_add_event(stage->run, &(struct run_event){.at_ns = numbered.sent_ns,
                                                   .sent_ns = numbered.sent_ns,
                                                   .from = from,
                                                   .to = to,
                                                   .number = numbered.number,
                                                   .kind = RUN_SENT});
+    if (stage->real != NULL) {
+        stage->real->send(stage, &numbered, size);
+        return;
+    }
+    numbered_write(&numbered, bytes, size);
     net_command(stage->net, stage->places[from], &in);
 }
 
@@ -198,8 +202,12 @@ static void connect(void *context, struct net *net, uint64_t argument)
                                                          .arrived = {ORACLE_NEVER, ORACLE_NEVER}}});
     watch_order(stage, action->place, action->peer);
     stage->changed_ns = now_ns;
-    mesh_peer(&in, stage->scenario->places[action->peer].name, action->peer);
-    net_command(net, stage->places[action->place], &in);
+    if (stage->real != NULL) {
+        stage->real->connect(stage, action->place, action->peer);
+    } else {
+        mesh_peer(&in, stage->scenario->places[action->peer].name, action->peer);
+        net_command(net, stage->places[action->place], &in);
+    }
     send_packet(stage, action->place, action->peer, PLAN_SIZE_DEFAULT);
 }
 
@@ -240,52 +248,65 @@ static uint32_t server_at(const struct stage *stage, const struct addr *address)
     return PLAN_INTERNET;
 }
 
-/* Packets that have come out of a client's tunnel: one, or a train. */
-static void observe_packets(struct stage *stage, const struct net_event *event, uint32_t at)
+void stage_saw_packet(struct stage *stage, uint32_t place, const struct numbered *numbered)
 {
-    const struct node_out_packet *packet = &event->output->packet;
+    if (numbered->to == place)
+        run_add_event(stage->run, &(struct run_event){.at_ns = net_now(stage->net),
+                                                      .sent_ns = numbered->sent_ns,
+                                                      .from = numbered->from,
+                                                      .to = numbered->to,
+                                                      .number = numbered->number,
+                                                      .kind = RUN_ARRIVED});
+}
+
+/* One packet, or a train. */
+static void observe_packets(struct stage *stage, uint32_t place,
+                            const struct node_out_packet *packet)
+{
     uint32_t segment = packet->segment == 0 ? packet->size : packet->segment;
     for (uint32_t done = 0; done < packet->size; done += segment) {
         uint32_t left = packet->size - done;
         struct numbered numbered;
-        if (!numbered_read(&numbered, packet->bytes + done, left < segment ? left : segment) ||
-            numbered.to != at)
-            continue;
-        run_add_event(stage->run, &(struct run_event){.at_ns = event->now_ns,
-                                                      .sent_ns = numbered.sent_ns,
-                                                      .from = numbered.from,
-                                                      .to = numbered.to,
-                                                      .number = numbered.number,
-                                                      .kind = RUN_ARRIVED});
+        if (numbered_read(&numbered, packet->bytes + done, left < segment ? left : segment))
+            stage_saw_packet(stage, place, &numbered);
     }
+}
+
+void stage_saw_home(struct stage *stage, uint32_t place, const struct addr *server,
+                    const struct addr *mapped)
+{
+    stage->homes[place] = server_at(stage, server);
+    stage->mapped[place] = *mapped;
+    run_add_event(stage->run, &(struct run_event){.at_ns = net_now(stage->net),
+                                                  .from = place,
+                                                  .to = stage->homes[place],
+                                                  .kind = RUN_HOME});
+}
+
+void stage_saw_path(struct stage *stage, uint32_t place, uint32_t peer, enum node_path path,
+                    enum reason reason)
+{
+    stage->changed_ns = net_now(stage->net);
+    run_add_event(stage->run, &(struct run_event){.at_ns = stage->changed_ns,
+                                                  .from = place,
+                                                  .to = peer,
+                                                  .kind = RUN_PATH,
+                                                  .path = (uint8_t)path,
+                                                  .reason = (uint8_t)reason});
 }
 
 static void observe_output(struct stage *stage, const struct net_event *event)
 {
     const struct node_out *out = event->output;
-    struct run_event seen = {.at_ns = event->now_ns, .from = stage->clients[event->place]};
-    check(seen.from != PLAN_INTERNET);
-    switch (out->kind) {
-    case NODE_OUT_HOME:
-        seen.kind = RUN_HOME;
-        seen.to = server_at(stage, &out->home.server);
-        stage->homes[seen.from] = seen.to;
-        stage->mapped[seen.from] = out->home.mapped;
-        break;
-    case NODE_OUT_PATH:
-        seen.kind = RUN_PATH;
-        seen.to = place_of(stage, out->path.peer);
-        seen.path = out->path.path;
-        seen.reason = out->path.reason;
-        stage->changed_ns = event->now_ns;
-        break;
-    case NODE_OUT_PACKET:
-        observe_packets(stage, event, seen.from);
-        return;
-    default:
-        return;
-    }
-    run_add_event(stage->run, &seen);
+    uint32_t place = stage->clients[event->place];
+    check(place != PLAN_INTERNET);
+    if (out->kind == NODE_OUT_HOME)
+        stage_saw_home(stage, place, &out->home.server, &out->home.mapped);
+    else if (out->kind == NODE_OUT_PATH)
+        stage_saw_path(stage, place, place_of(stage, out->path.peer),
+                       (enum node_path)out->path.path, (enum reason)out->path.reason);
+    else if (out->kind == NODE_OUT_PACKET)
+        observe_packets(stage, place, &out->packet);
 }
 
 /* The tunnel's message in a datagram, on its own or in a frame for a relay; NULL: there is none. */

@@ -1,0 +1,290 @@
+/*
+ * Linux's own network in place of the simulated one: the world gives names, addresses and the
+ * timeline, netns/kernel.h makes the rest, and packet sockets at the interfaces show what passes.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/check.h"
+#include "netns/kernel.h"
+#include "scenarios/runner/on_real.h"
+#include "sim/pcap.h"
+#include "sim/wire.h"
+
+enum {
+    PACKET_SIZE = 65536,
+    READ_MAX = 64,         /* packets of one interface before others have their turn */
+    BUFFER_SIZE = 4 << 20, /* of a socket: what passes while this process has no processor */
+};
+
+/* An interface that is watched. */
+struct watch {
+    struct real *real;
+    uint32_t place; /* of the world */
+    uint32_t interface;
+    bool router;
+    int file;
+    ev_io io;
+    struct pcap_file *capture; /* NULL: none */
+};
+
+struct linux_state {
+    struct kernel *kernel;
+    struct watch *watches;
+    uint32_t watch_count;
+    struct packet_pool pool;
+    uint8_t bytes[PACKET_SIZE];
+};
+
+/* ---- What passes ---- */
+
+/* Shown as the simulated network would show it; of what a router does not pass on inwards only its
+   coming is seen. */
+static void show(struct real *real, const struct watch *watch, const struct packet *packet,
+                 bool leaves)
+{
+    struct net_event event = {.now_ns = net_now(real->stage.net),
+                              .place = watch->place,
+                              .link = net_link(real->stage.net, watch->place, watch->interface),
+                              .packet = packet};
+    if (watch->router)
+        event.kind = leaves ? NET_FORWARDED : NET_DROPPED;
+    else
+        event.kind = leaves ? NET_SENT : NET_DELIVERED;
+    if (packet->protocol != PACKET_UDP && event.kind == NET_DELIVERED)
+        return;
+    stage_see(&real->stage, &event);
+}
+
+static void on_packet(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct watch *watch = watcher->data;
+    struct real *real = watch->real;
+    struct linux_state *state = real->state;
+    (void)loop;
+    (void)events;
+    real_catch_up(real);
+    for (uint32_t i = 0; i < READ_MAX; i++) {
+        struct sockaddr_ll from;
+        socklen_t from_size = sizeof from;
+        struct packet packet;
+        ssize_t size = recvfrom(watch->file, state->bytes, sizeof state->bytes, 0,
+                                (struct sockaddr *)&from, &from_size);
+        if (size < 0)
+            return;
+        if (!wire_read(&state->pool, &packet, state->bytes, (size_t)size))
+            continue;
+        if (watch->capture != NULL)
+            pcap_file_write(watch->capture, net_now(real->stage.net), &packet);
+        show(real, watch, &packet, from.sll_pkttype == PACKET_OUTGOING);
+        packet_drop(&state->pool, &packet);
+    }
+}
+
+/* Packets are to be seen as they would be on a wire: single, and with checksums. */
+static bool set_plain(int file, const char *name)
+{
+    static const uint32_t offloads[] = {ETHTOOL_STXCSUM, ETHTOOL_SGSO, ETHTOOL_SGRO, ETHTOOL_STSO};
+    bool done = true;
+    for (uint32_t i = 0; i < sizeof offloads / sizeof *offloads; i++) {
+        struct ethtool_value value = {.cmd = offloads[i], .data = 0};
+        struct ifreq request = {.ifr_data = (void *)&value};
+        snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+        done = (ioctl(file, SIOCETHTOOL, &request) == 0 || offloads[i] == ETHTOOL_STSO) && done;
+    }
+    return done;
+}
+
+static bool add_watch(struct real *real, uint32_t place, uint32_t interface, const char *name,
+                      char error[static SPACE_ERROR_SIZE])
+{
+    struct linux_state *state = real->state;
+    struct watch *watch = &state->watches[state->watch_count];
+    *watch = (struct watch){.real = real,
+                            .place = place,
+                            .interface = interface,
+                            .router = net_is_router(real->stage.net, place)};
+    /* Of no protocol, it gets nothing before it is bound to its interface. */
+    watch->file = space_socket(kernel_host(state->kernel, place), AF_PACKET, SOCK_DGRAM, 0, error);
+    if (watch->file < 0)
+        return false;
+    state->watch_count++;
+    int size = BUFFER_SIZE;
+    struct ifreq request = {.ifr_ifindex = 0};
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+    bool done = ioctl(watch->file, SIOCGIFINDEX, &request) == 0 && set_plain(watch->file, name);
+    at.sll_ifindex = request.ifr_ifindex;
+    done = done && bind(watch->file, (struct sockaddr *)&at, sizeof at) == 0;
+    if (!done) {
+        snprintf(error, SPACE_ERROR_SIZE, "%s of %s cannot be watched: %s", name,
+                 net_name(real->stage.net, place), strerror(errno));
+        return false;
+    }
+    /* Past the limit for all, where this process may. */
+    if (setsockopt(watch->file, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
+        setsockopt(watch->file, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    ev_io_init(&watch->io, on_packet, watch->file, EV_READ);
+    watch->io.data = watch;
+    return true;
+}
+
+static bool capture(struct real *real, struct watch *watch, const char *name,
+                    char error[static SPACE_ERROR_SIZE])
+{
+    const struct run_request *request = real->stage.request;
+    char path[RUN_PATH_SIZE];
+    if (request->pcap_dir == NULL)
+        return true;
+    snprintf(path, sizeof path, "%s/%s-%s-%s.pcap", request->pcap_dir, request->label,
+             net_name(real->stage.net, watch->place), name);
+    watch->capture = pcap_file_open(path);
+    if (watch->capture == NULL)
+        snprintf(error, SPACE_ERROR_SIZE, "%.300s: the capture cannot be written", path);
+    return watch->capture != NULL;
+}
+
+/* Every interface of a host that runs a program, and the uplink of every router. */
+static bool watch_all(struct real *real, char error[static SPACE_ERROR_SIZE])
+{
+    const struct plan_scenario *scenario = real->stage.scenario;
+    struct linux_state *state = real->state;
+    for (uint32_t i = 0; i < scenario->place_count; i++) {
+        uint32_t count = scenario->places[i].interface_count;
+        for (uint32_t j = 0; j < count; j++) {
+            char name[SPACE_NAME_SIZE] = "wan";
+            if (scenario->places[i].kind != PLAN_ROUTER)
+                snprintf(name, sizeof name, "eth%u", j);
+            if (!add_watch(real, real->stage.places[i], j, name, error) ||
+                !capture(real, &state->watches[state->watch_count - 1], name, error))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* ---- The network ---- */
+
+static void describe(struct real *real)
+{
+    const struct plan_scenario *scenario = real->stage.scenario;
+    struct linux_state *state = real->state;
+    for (uint32_t i = 0; i < scenario->place_count; i++) {
+        const struct plan_place *place = &scenario->places[i];
+        if (place->kind == PLAN_ROUTER) {
+            struct net_router router = stage_router(&real->stage, place);
+            kernel_router(state->kernel, real->stage.places[i], &router);
+        }
+        for (uint32_t j = 0; j < place->interface_count; j++) {
+            const struct kernel_interface interface = {.place = real->stage.places[i],
+                                                       .interface = j,
+                                                       .up = place->interfaces[j].up,
+                                                       .down = place->interfaces[j].down};
+            kernel_interface(state->kernel, &interface);
+        }
+    }
+}
+
+static bool build(struct real *real, char error[static SPACE_ERROR_SIZE])
+{
+    const struct plan_scenario *scenario = real->stage.scenario;
+    struct linux_state *state = calloc(1, sizeof *state);
+    check(state != NULL);
+    real->state = state;
+    packet_pool_init(&state->pool);
+    state->watches =
+        calloc((size_t)scenario->place_count * PLAN_INTERFACES_MAX + 1, sizeof *state->watches);
+    state->kernel = kernel_new(real->stage.net);
+    check(state->watches != NULL && state->kernel != NULL);
+    describe(real);
+    if (!kernel_build(state->kernel, error))
+        return false;
+    for (uint32_t i = 0; i < scenario->place_count; i++)
+        if (real_has_program(real, i))
+            real->hosts[i] = kernel_host(state->kernel, real->stage.places[i]);
+    return watch_all(real, error);
+}
+
+static void begin(struct real *real)
+{
+    struct linux_state *state = real->state;
+    for (uint32_t i = 0; i < state->watch_count; i++)
+        ev_io_start(real->loop, &state->watches[i].io);
+}
+
+static bool fault(struct real *real, const struct net_fault *fault,
+                  char error[static SPACE_ERROR_SIZE])
+{
+    struct linux_state *state = real->state;
+    return kernel_fault(state->kernel, fault, error);
+}
+
+static void end(struct real *real)
+{
+    struct linux_state *state = real->state;
+    for (uint32_t i = 0; i < state->watch_count; i++) {
+        ev_io_stop(real->loop, &state->watches[i].io);
+        close(state->watches[i].file);
+        if (state->watches[i].capture != NULL)
+            pcap_file_close(state->watches[i].capture);
+    }
+    free(state->watches);
+    kernel_free(state->kernel);
+    packet_pool_free(&state->pool);
+    free(state);
+}
+
+/* ---- What Linux can do ---- */
+
+static bool can_place(const struct stage *stage, const struct plan_place *place,
+                      char why[static RUN_ERROR_SIZE])
+{
+    if (place->kind == PLAN_HOSTILE || place->kind == PLAN_BYSTANDER) {
+        snprintf(why, RUN_ERROR_SIZE, "a %s is only simulated", plan_place_words[place->kind]);
+        return false;
+    }
+    if (place->kind == PLAN_ROUTER) {
+        struct net_router router = stage_router(stage, place);
+        if (!kernel_can_route(&router, why))
+            return false;
+    }
+    bool can = true;
+    for (uint32_t i = 0; can && i < place->interface_count; i++)
+        can = kernel_can_link(&place->interfaces[i].up, why) &&
+              kernel_can_link(&place->interfaces[i].down, why);
+    return can;
+}
+
+bool run_linux_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE])
+{
+    if (!run_tun_can(scenario, why))
+        return false;
+    /* Where a router is behind is all the same here. */
+    uint32_t *places = calloc(scenario->place_count + 1, sizeof *places);
+    struct stage stage = {.scenario = scenario, .places = places};
+    check(places != NULL);
+    bool can = true;
+    for (uint32_t i = 0; can && i < scenario->place_count; i++)
+        can = can_place(&stage, &scenario->places[i], why);
+    for (uint32_t i = 0; can && i < scenario->action_count; i++) {
+        const struct plan_action *action = &scenario->actions[i];
+        struct net_fault fault = {.kind = stage_fault_kind(action), .link = action->link};
+        can = fault.kind == 0 || kernel_can_fault(&fault, why);
+    }
+    free(places);
+    return can;
+}
+
+const struct real_network real_linux = {
+    .build = build, .begin = begin, .fault = fault, .end = end, .gate = NULL};

@@ -1,0 +1,502 @@
+/*
+ * Runs a scenario in real time: programs in namespaces act on the stage, and its world and timeline
+ * follow the kernel's clock.
+ */
+#include "scenarios/runner/on_real.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/check.h"
+#include "crypto/crypto.h"
+#include "scenarios/runner/judge_all.h"
+#include "scenarios/runner/mesh.h"
+#include "scenarios/runner/run_copy.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+/* How often it is looked whether the run is over. */
+#define LOOK_NS (SECOND_NS / 10)
+/* Scheduling, and how long a program takes that has to share the processor with many others. */
+#define SLACK_NS (SECOND_NS / 2)
+
+enum { READY_S = 20, FOLDER_MODE = 0700 };
+
+static const char folder[] = "/run/warren-lab";
+
+static uint64_t kernel_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+void real_fail(struct real *real, const char *why)
+{
+    if (!real->failed)
+        snprintf(real->error, sizeof real->error, "%s", why);
+    real->failed = true;
+    ev_break(real->loop, EVBREAK_ALL);
+}
+
+bool real_has_program(const struct real *real, uint32_t place)
+{
+    uint8_t kind = real->stage.scenario->places[place].kind;
+    return kind == PLAN_SERVER || kind == PLAN_CLIENT;
+}
+
+/* ---- Time ---- */
+
+void real_catch_up(struct real *real)
+{
+    if (!real->moving)
+        return;
+    uint64_t now_ns = kernel_ns() - real->begun_ns;
+    if (now_ns > real->end_ns)
+        now_ns = real->end_ns;
+    if (now_ns > net_now(real->stage.net))
+        net_run_until(real->stage.net, now_ns);
+}
+
+/* The timer fires at the world's next event, or when it is time to look whether all is over. */
+static void arm(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+    struct real *real = watcher->data;
+    (void)loop;
+    (void)events;
+    if (!real->moving)
+        return;
+    uint64_t at_ns = net_next(real->stage.net);
+    if (real->look_ns < at_ns)
+        at_ns = real->look_ns;
+    if (real->end_ns < at_ns)
+        at_ns = real->end_ns;
+    at_ns += real->begun_ns;
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(at_ns / SECOND_NS), .tv_nsec = (long)(at_ns % SECOND_NS)}};
+    if (timerfd_settime(real->clock_fd, TFD_TIMER_ABSTIME, &when, NULL) != 0)
+        real_fail(real, "the clock's timer cannot be set");
+}
+
+static void on_clock(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct real *real = watcher->data;
+    uint64_t times;
+    (void)events;
+    if (read(real->clock_fd, &times, sizeof times) < 0 && errno != EAGAIN)
+        real_fail(real, "the clock's timer cannot be read");
+    real_catch_up(real);
+    uint64_t now_ns = net_now(real->stage.net);
+    if (now_ns >= real->look_ns) {
+        real->look_ns = now_ns + LOOK_NS;
+        if (stage_is_over(&real->stage))
+            ev_break(loop, EVBREAK_ALL);
+    }
+    if (now_ns >= real->end_ns)
+        ev_break(loop, EVBREAK_ALL);
+}
+
+/* ---- What the stage says to programs ---- */
+
+static void connect_to(struct stage *stage, uint32_t from, uint32_t to)
+{
+    struct real *real = (struct real *)stage;
+    char error[SPACE_ERROR_SIZE];
+    if (!programs_connect(real->programs, from, to, error))
+        real_fail(real, error);
+}
+
+static void send_numbered(struct stage *stage, const struct numbered *numbered, uint32_t size)
+{
+    struct real *real = (struct real *)stage;
+    programs_send(real->programs, numbered, size);
+}
+
+static void classify(struct stage *stage, const struct plan_action *action)
+{
+    struct real *real = (struct real *)stage;
+    char error[SPACE_ERROR_SIZE];
+    if (!programs_classify(real->programs, action, error))
+        real_fail(real, error);
+}
+
+static void fault(struct stage *stage, const struct net_fault *fault)
+{
+    struct real *real = (struct real *)stage;
+    char error[SPACE_ERROR_SIZE];
+    uint32_t place = stage->clients[fault->place];
+    switch (fault->kind) {
+    case NET_FAULT_CRASH:
+        programs_crash(real->programs, place);
+        return;
+    case NET_FAULT_RESTART:
+        programs_crash(real->programs, place);
+        if (!programs_start(real->programs, place, error))
+            real_fail(real, error);
+        return;
+    case NET_FAULT_SUSPEND:
+        programs_suspend(real->programs, place);
+        return;
+    case NET_FAULT_RESUME:
+        programs_resume(real->programs, place);
+        return;
+    default:
+        if (!real->network->fault(real, fault, error))
+            real_fail(real, error);
+    }
+}
+
+/* ---- What programs say to the stage ---- */
+
+static void on_home(void *context, uint32_t place, const struct addr *server,
+                    const struct addr *mapped)
+{
+    struct real *real = context;
+    real_catch_up(real);
+    if (real->stage.keys != NULL)
+        stage_saw_home(&real->stage, place, server, mapped);
+}
+
+static void on_path(void *context, uint32_t place, uint32_t peer, enum node_path path,
+                    enum reason reason)
+{
+    struct real *real = context;
+    real_catch_up(real);
+    if (real->stage.keys != NULL)
+        stage_saw_path(&real->stage, place, peer, path, reason);
+}
+
+static void on_arrived(void *context, uint32_t place, const struct numbered *numbered)
+{
+    struct real *real = context;
+    real_catch_up(real);
+    stage_saw_packet(&real->stage, place, numbered);
+}
+
+static void on_behaviour(void *context, uint32_t place, const struct stun_behaviour *behaviour)
+{
+    struct real *real = context;
+    real_catch_up(real);
+    stage_saw_behaviour(&real->stage, place, behaviour);
+}
+
+static void on_failed(void *context, const char *why)
+{
+    real_fail(context, why);
+}
+
+/* ---- A run ---- */
+
+/* The folder that this program is in, where the others are, too. */
+static bool find_binaries(char to[static RUN_PATH_SIZE], char *error)
+{
+    ssize_t size = readlink("/proc/self/exe", to, RUN_PATH_SIZE - 1);
+    char *slash = NULL;
+    if (size > 0) {
+        to[size] = 0;
+        slash = strrchr(to, '/');
+    }
+    if (slash == NULL) {
+        snprintf(error, SPACE_ERROR_SIZE, "the folder of warren-lab is not known: %s",
+                 strerror(errno));
+        return false;
+    }
+    *slash = 0;
+    return true;
+}
+
+static bool start_programs(struct real *real, char error[static SPACE_ERROR_SIZE])
+{
+    const struct plan_scenario *scenario = real->stage.scenario;
+    static const uint8_t order[] = {PLAN_SERVER, PLAN_CLIENT};
+    char binaries[RUN_PATH_SIZE];
+    if (!find_binaries(binaries, error))
+        return false;
+    struct programs_config config = {
+        .loop = real->loop,
+        .scenario = scenario,
+        .net = real->stage.net,
+        .places = real->stage.places,
+        .hosts = real->hosts,
+        .binaries = binaries,
+        .folder = folder,
+        .events = {.context = real,
+                   .home = on_home,
+                   .path = on_path,
+                   .arrived = on_arrived,
+                   .behaviour = on_behaviour,
+                   .failed = on_failed},
+    };
+    real->programs = programs_new(&config, error);
+    if (real->programs == NULL)
+        return false;
+    /* Clients of a scenario that is no mesh only ask STUN servers. */
+    bool mesh = plan_is_mesh(scenario);
+    for (uint32_t k = 0; k < sizeof order; k++)
+        for (uint32_t i = 0; i < scenario->place_count; i++)
+            if (scenario->places[i].kind == order[k] && (mesh || order[k] == PLAN_SERVER) &&
+                !programs_start(real->programs, i, error))
+                return false;
+    for (uint64_t from_ns = kernel_ns(); !real->failed && !programs_ready(real->programs);) {
+        ev_run(real->loop, EVRUN_ONCE);
+        if (kernel_ns() - from_ns > READY_S * SECOND_NS)
+            real_fail(real, "the daemons were not ready within 20 seconds");
+    }
+    snprintf(error, SPACE_ERROR_SIZE, "%s", real->error);
+    return !real->failed;
+}
+
+/* A timer that keeps the loop turning while it waits for daemons. */
+static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
+}
+
+static void play(struct real *real)
+{
+    struct stage *stage = &real->stage;
+    ev_prepare prepare;
+    ev_prepare_init(&prepare, arm);
+    prepare.data = real;
+    ev_prepare_start(real->loop, &prepare);
+    real->end_ns = stage->scenario->duration_ns;
+    if (stage->request->longest_ns != 0 && stage->request->longest_ns < real->end_ns)
+        real->end_ns = stage->request->longest_ns;
+    if (!stage_may_end(stage, &real->look_ns))
+        real->look_ns = UINT64_MAX;
+    real->begun_ns = kernel_ns();
+    real->moving = true;
+    real->network->begin(real);
+    ev_run(real->loop, 0);
+    real->moving = false;
+    ev_prepare_stop(real->loop, &prepare);
+}
+
+static bool make_run(struct real *real, char error[static SPACE_ERROR_SIZE])
+{
+    const struct run_request *request = real->stage.request;
+    struct run *run = real->stage.run;
+    ev_timer tick;
+    ev_timer_init(&tick, on_tick, 0.01, 0.01);
+    ev_io_init(&real->clock_io, on_clock, real->clock_fd, EV_READ);
+    real->clock_io.data = real;
+    ev_io_start(real->loop, &real->clock_io);
+    stage_build(&real->stage);
+    if (mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST) {
+        snprintf(error, SPACE_ERROR_SIZE, "%s: %s", folder, strerror(errno));
+        return false;
+    }
+    if (!real->network->build(real, error))
+        return false;
+    ev_timer_start(real->loop, &tick);
+    bool ready = start_programs(real, error);
+    ev_timer_stop(real->loop, &tick);
+    /* Where the world carries no packets, whoever sees them captures them. */
+    bool captures = request->pcap_dir != NULL && real->network->gate != NULL;
+    if (!ready || (captures && !stage_capture(&real->stage, error)))
+        return false;
+    stage_schedule(&real->stage);
+    stage_count_quiet(&real->stage);
+    play(real);
+    run->slack_ns = SLACK_NS;
+    run->end_ns = net_now(real->stage.net);
+    run->packets = net_counts(real->stage.net)->sent;
+    run->events = net_events(real->stage.net);
+    snprintf(error, SPACE_ERROR_SIZE, "%s", real->error);
+    return !real->failed;
+}
+
+/* ---- The sandbox ---- */
+
+/* What the sandbox's process is to do, and where its result goes. */
+struct order {
+    const struct run_request *request;
+    const struct real_network *network;
+    int result;
+    int told; /* the sandbox's process, as its maker sees it, comes here */
+};
+
+/* What to type to look around in what is left standing. */
+static char *describe(const struct real *real, pid_t process)
+{
+    char *notes = NULL;
+    size_t size;
+    FILE *file = open_memstream(&notes, &size);
+    check(file != NULL);
+    fprintf(file, "left standing until its process ends: kill %ld\n", (long)process);
+    for (uint32_t i = 0; i < real->stage.scenario->place_count; i++) {
+        char line[RUN_ERROR_SIZE];
+        if (real->hosts[i] < 0)
+            continue;
+        space_describe(real->hosts[i], process, line, sizeof line);
+        fprintf(file, "%s: %s\n", real->stage.scenario->places[i].name, line);
+    }
+    fprintf(file, "configuration and logs: /proc/%ld/root%s", (long)process, folder);
+    fclose(file);
+    return notes;
+}
+
+static int sandbox_main(void *argument)
+{
+    const struct order *order = argument;
+    const struct plan_scenario *scenario = order->request->scenario;
+    struct run run;
+    struct real real = {.stage = {.request = order->request, .scenario = scenario, .run = &run},
+                        .network = order->network};
+    const struct stage_real hooks = {.gate = real.network->gate != NULL ? real.network->gate : NULL,
+                                     .connect = connect_to,
+                                     .send = send_numbered,
+                                     .classify = classify,
+                                     .fault = fault};
+    struct net_gate gate;
+    struct stage_real own = hooks;
+    if (hooks.gate != NULL) {
+        gate = *hooks.gate;
+        gate.context = &real;
+        own.gate = &gate;
+    }
+    real.stage.real = &own;
+    struct net_config config = {
+        .crypto = &crypto_real, .observe = stage_see, .context = &real.stage};
+    char error[SPACE_ERROR_SIZE] = "";
+    pid_t process = 0;
+    if (read(order->told, &process, sizeof process) != sizeof process)
+        return EXIT_FAILURE;
+    mesh_set_clock((uint64_t)time(NULL));
+    net_seed(config.seed, order->request->seed);
+    stage_begin(&real.stage, &config);
+    real.loop = ev_default_loop(EVFLAG_AUTO); /* it alone watches children */
+    real.hosts = malloc((scenario->place_count + 1) * sizeof *real.hosts);
+    real.clock_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    check(real.loop != NULL && real.hosts != NULL && real.clock_fd >= 0);
+    for (uint32_t i = 0; i < scenario->place_count; i++)
+        real.hosts[i] = -1;
+    bool done = make_run(&real, error);
+    bool stay = order->request->keep && (!done || !judge_is_right(scenario, &run));
+    if (stay)
+        run.notes = describe(&real, process);
+    if (order->request->trace != NULL)
+        fflush(order->request->trace);
+    bool told = run_copy_write(order->result, scenario, &run, done ? NULL : error);
+    close(order->result);
+    if (stay) {
+        /* Its maker ends, and whoever reads what that writes waits for the end of it; this must
+           not end, and holds none of it. */
+        prctl(PR_SET_PDEATHSIG, 0);
+        int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+        check(nothing >= 0);
+        for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++)
+            dup2(nothing, file);
+        for (;;)
+            pause();
+    }
+    if (real.programs != NULL)
+        programs_free(real.programs);
+    if (real.state != NULL)
+        real.network->end(&real);
+    return told ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static bool run_in_sandbox(const struct run_request *request, const struct real_network *network,
+                           struct run *run, char error[static RUN_ERROR_SIZE])
+{
+    int result[2], told[2];
+    *run = (struct run){.findings = NULL};
+    if (pipe2(result, O_CLOEXEC) != 0 || pipe2(told, O_CLOEXEC) != 0) {
+        snprintf(error, RUN_ERROR_SIZE, "no pipe to a sandbox: %s", strerror(errno));
+        return false;
+    }
+    struct order order = {
+        .request = request, .network = network, .result = result[1], .told = told[0]};
+    fflush(NULL);
+    pid_t process = space_sandbox(sandbox_main, &order, error);
+    close(result[1]);
+    close(told[0]);
+    bool done = process > 0 && write(told[1], &process, sizeof process) == sizeof process &&
+                run_copy_read(result[0], request->scenario, run, error);
+    close(result[0]);
+    close(told[1]);
+    /* What stands on after its result has no more to say. */
+    if (process > 0 && run->notes == NULL)
+        waitpid(process, NULL, 0);
+    return done;
+}
+
+bool run_on_tun(const struct run_request *request, struct run *run,
+                char error[static RUN_ERROR_SIZE])
+{
+    return run_in_sandbox(request, &real_tun, run, error);
+}
+
+bool run_on_linux(const struct run_request *request, struct run *run,
+                  char error[static RUN_ERROR_SIZE])
+{
+    return run_in_sandbox(request, &real_linux, run, error);
+}
+
+/* ---- What can be run ---- */
+
+/* Whether a program of this name is among those of the operator. */
+static bool have_program(const char *name, const char *package, char why[static RUN_ERROR_SIZE])
+{
+    static const char *const folders[] = {"/usr/sbin", "/usr/bin",        "/sbin",
+                                          "/bin",      "/usr/local/sbin", "/usr/local/bin"};
+    char path[RUN_PATH_SIZE];
+    for (uint32_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%s/%s", folders[i], name);
+        if (access(path, X_OK) == 0)
+            return true;
+    }
+    snprintf(why, RUN_ERROR_SIZE, "%s is not installed (Debian: %s)", name, package);
+    return false;
+}
+
+static bool have_daemon(char why[static RUN_ERROR_SIZE])
+{
+    static const char *const names[] = {"warrend", "stun-probe"};
+    char folder_of[RUN_PATH_SIZE], path[RUN_PATH_SIZE + 32];
+    if (!find_binaries(folder_of, why))
+        return false;
+    for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder_of, names[i]);
+        if (access(path, X_OK) == 0)
+            continue;
+        snprintf(why, RUN_ERROR_SIZE, "there is no %s beside warren-lab: make builds it", names[i]);
+        return false;
+    }
+    return true;
+}
+
+bool run_tun_is_there(char why[static RUN_ERROR_SIZE])
+{
+    _Static_assert((int)RUN_ERROR_SIZE >= (int)SPACE_ERROR_SIZE, "a sentence fits");
+    return have_daemon(why) && have_program("ip", "iproute2", why) && space_is_possible(why);
+}
+
+bool run_linux_is_there(char why[static RUN_ERROR_SIZE])
+{
+    return run_tun_is_there(why) && have_program("nft", "nftables", why);
+}
+
+bool run_tun_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE])
+{
+    for (uint32_t i = 0; i < scenario->action_count; i++) {
+        if (scenario->actions[i].kind != PLAN_CLOCK)
+            continue;
+        snprintf(why, RUN_ERROR_SIZE,
+                 "a process has the machine's wall clock, which cannot be set for it alone");
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,61 @@
+/*
+ * A scenario in real time, for the files that run it: on_real.c has the clock, the programs and the
+ * sandbox, on_tun.c puts TUN devices at the ends of the simulated network, and on_linux.c has Linux's
+ * own network in its place.
+ */
+#ifndef WARREN_RUNNER_ON_REAL_H
+#define WARREN_RUNNER_ON_REAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ev.h>
+
+#include "netns/space.h"
+#include "scenarios/runner/programs.h"
+#include "scenarios/runner/stage.h"
+
+struct real;
+
+/* What is between the hosts. */
+struct real_network {
+    /* Makes the network of the world, which is built, and a namespace for each server and client;
+       real->hosts says which. */
+    bool (*build)(struct real *real, char error[static SPACE_ERROR_SIZE]);
+    /* From now on packets move. */
+    void (*begin)(struct real *real);
+    /* The world has this fault now. False, with a sentence: it cannot be made so. */
+    bool (*fault)(struct real *real, const struct net_fault *fault,
+                  char error[static SPACE_ERROR_SIZE]);
+    void (*end)(struct real *real);
+    const struct net_gate *gate; /* of servers and clients; NULL: the world carries no packets */
+};
+
+struct real {
+    struct stage stage; /* first: callbacks of the stage get this one */
+    const struct real_network *network;
+    void *state; /* the network's */
+    struct ev_loop *loop;
+    struct programs *programs;
+    int *hosts; /* network namespaces, by the scenario's places; -1: none */
+    ev_io clock_io;
+    int clock_fd;      /* a timer that fires when the world has something to do */
+    bool moving;       /* the clock runs */
+    uint64_t begun_ns; /* of the kernel's clock */
+    uint64_t end_ns;   /* of the world's, as all others */
+    uint64_t look_ns;  /* when to look next whether the run is over; UINT64_MAX: never */
+    bool failed;
+    char error[SPACE_ERROR_SIZE];
+};
+
+/* Lets the world come up to the present; to be called before anything is done to it. */
+void real_catch_up(struct real *real);
+/* The run has failed; the first sentence stays. */
+void real_fail(struct real *real, const char *why);
+/* Whether programs run on a place of the scenario. */
+bool real_has_program(const struct real *real, uint32_t place);
+
+extern const struct real_network real_tun;
+extern const struct real_network real_linux;
+
+#endif

@@ -1,0 +1,218 @@
+/*
+ * The simulated network in real time: what arrives at a server or client is written to a TUN device
+ * in its namespace, and what is read from there is sent by it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/check.h"
+#include "daemon/text.h"
+#include "scenarios/runner/on_real.h"
+
+enum {
+    PACKET_SIZE = 65536,
+    READ_MAX = 64, /* packets from one device before others have their turn */
+    METRIC = 100,  /* of the first interface's default route; also its own table of routes */
+};
+
+/* One interface of a host. */
+struct end {
+    struct real *real;
+    uint32_t place; /* of the scenario */
+    uint32_t interface;
+    int file; /* -1: there is none */
+    ev_io io;
+};
+
+struct tun_state {
+    struct end (*ends)[PLAN_INTERFACES_MAX]; /* by the scenario's places */
+    uint8_t bytes[PACKET_SIZE];
+};
+
+/* ---- Packets ---- */
+
+static void on_packet(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct end *end = watcher->data;
+    struct real *real = end->real;
+    struct tun_state *state = real->state;
+    (void)loop;
+    (void)events;
+    real_catch_up(real);
+    for (uint32_t i = 0; i < READ_MAX; i++) {
+        ssize_t size = read(end->file, state->bytes, sizeof state->bytes);
+        if (size <= 0)
+            return;
+        net_gate_send(real->stage.net, real->stage.places[end->place], end->interface, state->bytes,
+                      (uint32_t)size);
+    }
+}
+
+/* What a device that is down does not take is lost, as on a cable that is not plugged in. */
+static void arrived(void *context, struct net *net, uint32_t host, uint32_t interface,
+                    const uint8_t *bytes, uint32_t size)
+{
+    struct real *real = context;
+    struct tun_state *state = real->state;
+    (void)net;
+    uint32_t place = real->stage.clients[host];
+    check(place != PLAN_INTERNET && interface < PLAN_INTERFACES_MAX);
+    ssize_t written = write(state->ends[place][interface].file, bytes, size);
+    (void)written;
+}
+
+/* ---- Devices ---- */
+
+/* Lines for `ip -batch`: the interface is up, with its addresses and the routes by it. */
+static void write_up(FILE *to, const struct real *real, uint32_t place, uint32_t interface)
+{
+    static const uint8_t families[] = {ADDR_V4, ADDR_V6};
+    const struct plan_interface *link = &real->stage.scenario->places[place].interfaces[interface];
+    fprintf(to, "link set eth%u mtu %u up\n", interface,
+            link->up.mtu != 0 ? link->up.mtu : LINK_MTU_DEFAULT);
+    for (uint32_t f = 0; f < sizeof families; f++) {
+        struct addr addr;
+        const char *all = families[f] == ADDR_V4 ? "0.0.0.0/0" : "::/0";
+        uint32_t count = 0;
+        for (; (addr = net_interface_address(real->stage.net, real->stage.places[place], interface,
+                                             families[f], count))
+                   .family != ADDR_NONE;
+             count++) {
+            char text[TEXT_ADDR_SIZE];
+            text_addr(text, &addr);
+            fprintf(to, "addr replace %s/%u dev eth%u%s\n", text, families[f] == ADDR_V4 ? 32 : 128,
+                    interface, families[f] == ADDR_V4 ? "" : " nodad");
+        }
+        if (count > 0)
+            fprintf(to,
+                    "route replace %s dev eth%u metric %u\nroute replace %s dev eth%u table %u\n",
+                    all, interface, METRIC + interface, all, interface, METRIC + interface);
+    }
+}
+
+/* What comes from an interface's address leaves by it. */
+static void write_rules(FILE *to, const struct real *real, uint32_t place, uint32_t interface)
+{
+    static const uint8_t families[] = {ADDR_V4, ADDR_V6};
+    for (uint32_t f = 0; f < sizeof families; f++) {
+        struct addr addr;
+        for (uint32_t i = 0;
+             (addr = net_interface_address(real->stage.net, real->stage.places[place], interface,
+                                           families[f], i))
+                 .family != ADDR_NONE;
+             i++) {
+            char text[TEXT_ADDR_SIZE];
+            text_addr(text, &addr);
+            fprintf(to, "rule add from %s lookup %u\n", text, METRIC + interface);
+        }
+    }
+}
+
+typedef void write_lines(FILE *to, const struct real *real, uint32_t place, uint32_t interface);
+
+static bool configure(const struct real *real, uint32_t place, uint32_t first, uint32_t end,
+                      write_lines *const *writers, uint32_t writer_count,
+                      char error[static SPACE_ERROR_SIZE])
+{
+    static const char *const ip[] = {"ip", "-batch", "-", NULL};
+    char *lines = NULL;
+    size_t size;
+    FILE *file = open_memstream(&lines, &size);
+    check(file != NULL);
+    for (uint32_t w = 0; w < writer_count; w++)
+        for (uint32_t i = first; i < end; i++)
+            writers[w](file, real, place, i);
+    fclose(file);
+    bool done = space_run(real->hosts[place], ip, lines, error);
+    free(lines);
+    return done;
+}
+
+static bool build_host(struct real *real, uint32_t place, char error[static SPACE_ERROR_SIZE])
+{
+    static write_lines *const writers[] = {write_up, write_rules};
+    struct tun_state *state = real->state;
+    uint32_t count = real->stage.scenario->places[place].interface_count;
+    real->hosts[place] = space_host(error);
+    if (real->hosts[place] < 0)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct end *end = &state->ends[place][i];
+        char name[SPACE_NAME_SIZE];
+        snprintf(name, sizeof name, "eth%u", i);
+        *end = (struct end){.real = real, .place = place, .interface = i};
+        end->file = space_tun(real->hosts[place], name, error);
+        if (end->file < 0)
+            return false;
+        ev_io_init(&end->io, on_packet, end->file, EV_READ);
+        end->io.data = end;
+    }
+    return configure(real, place, 0, count, writers, 2, error);
+}
+
+static bool build(struct real *real, char error[static SPACE_ERROR_SIZE])
+{
+    uint32_t count = real->stage.scenario->place_count;
+    struct tun_state *state = calloc(1, sizeof *state);
+    check(state != NULL);
+    real->state = state;
+    state->ends = calloc(count + 1, sizeof *state->ends);
+    check(state->ends != NULL);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < PLAN_INTERFACES_MAX; j++)
+            state->ends[i][j].file = -1;
+    for (uint32_t i = 0; i < count; i++)
+        if (real_has_program(real, i) && !build_host(real, i, error))
+            return false;
+    return true;
+}
+
+/* What the kernel said before, such as that it looks for routers, is left in the devices. */
+static void begin(struct real *real)
+{
+    struct tun_state *state = real->state;
+    for (uint32_t i = 0; i < real->stage.scenario->place_count; i++)
+        for (uint32_t j = 0; j < PLAN_INTERFACES_MAX; j++)
+            if (state->ends[i][j].file >= 0)
+                ev_io_start(real->loop, &state->ends[i][j].io);
+}
+
+static bool fault(struct real *real, const struct net_fault *fault,
+                  char error[static SPACE_ERROR_SIZE])
+{
+    static write_lines *const up[] = {write_up};
+    uint32_t place = real->stage.clients[fault->place];
+    if (fault->kind == NET_FAULT_INTERFACE_UP)
+        return configure(real, place, fault->interface, fault->interface + 1, up, 1, error);
+    if (fault->kind != NET_FAULT_INTERFACE_DOWN)
+        return true;
+    char name[SPACE_NAME_SIZE];
+    snprintf(name, sizeof name, "eth%u", fault->interface);
+    const char *const flush[] = {"ip", "addr", "flush", "dev", name, NULL};
+    const char *const down[] = {"ip", "link", "set", name, "down", NULL};
+    return space_run(real->hosts[place], flush, NULL, error) &&
+           space_run(real->hosts[place], down, NULL, error);
+}
+
+static void end(struct real *real)
+{
+    struct tun_state *state = real->state;
+    for (uint32_t i = 0; i < real->stage.scenario->place_count; i++) {
+        for (uint32_t j = 0; j < PLAN_INTERFACES_MAX; j++) {
+            struct end *end = &state->ends[i][j];
+            if (end->file < 0)
+                continue;
+            ev_io_stop(real->loop, &end->io);
+            close(end->file);
+        }
+    }
+    free(state->ends);
+    free(state);
+}
+
+static const struct net_gate gate = {.arrived = arrived};
+
+const struct real_network real_tun = {
+    .build = build, .begin = begin, .fault = fault, .end = end, .gate = &gate};
