@@ -9,8 +9,12 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/check.h"
@@ -24,6 +28,7 @@
 
 enum {
     METRIC = 100,           /* of the first interface's default route; also its table of routes */
+    AWAIT_MAX = 2000,       /* milliseconds */
     COUNTED_SIZE = 1 << 20, /* bytes of text in which counters are read */
 };
 
@@ -288,8 +293,14 @@ void kernel_write_up(FILE *to, const struct kernel *kernel, uint32_t place, uint
              ADDR_NONE;
              count++) {
             char text[KERNEL_ADDRESS_SIZE];
-            fprintf(to, "addr replace %s/%u dev eth%u%s\n", kernel_address(&addr, text),
-                    bits_of(&addr), interface, family == ADDR_V4 ? "" : " nodad");
+            kernel_address(&addr, text);
+            fprintf(to, "addr replace %s/%u dev eth%u%s\n", text, bits_of(&addr), interface,
+                    family == ADDR_V4 ? "" : " nodad");
+            /* What comes for a new IPv6 address is not taken until a worker of Linux has added such
+               a route, so it is added now. */
+            if (family == ADDR_V6)
+                fprintf(to, "route replace local %s/%u dev eth%u\n", text, bits_of(&addr),
+                        interface);
         }
         if (count > 0)
             fprintf(to,
@@ -316,6 +327,52 @@ static bool build_source_routes(const struct kernel *kernel, uint8_t family,
             }
         }
     return kernel_lines_do(kernel, lines, family == ADDR_V4 ? KERNEL_IP : KERNEL_IP6, error);
+}
+
+/* An interface that has just been set up drops all until a worker of Linux has seen to it. */
+static bool await_end(int host, const char *name, char error[static SPACE_ERROR_SIZE])
+{
+    static const struct timespec millisecond = {.tv_nsec = 1000000};
+    struct ifreq request = {.ifr_flags = 0};
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    int file = space_socket(host, AF_INET, SOCK_DGRAM, 0, error);
+    if (file < 0)
+        return false;
+    bool running = false;
+    for (uint32_t i = 0; !running && i < AWAIT_MAX; i++) {
+        running =
+            ioctl(file, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0;
+        if (!running)
+            nanosleep(&millisecond, NULL);
+    }
+    close(file);
+    return running || kernel_refuse(error, "%s does not come up", name);
+}
+
+bool kernel_await(const struct kernel *kernel, uint32_t place, uint32_t interface,
+                  char error[static SPACE_ERROR_SIZE])
+{
+    char own[SPACE_NAME_SIZE];
+    char inner[SPACE_NAME_SIZE];
+    kernel_own_name(kernel, place, interface, own);
+    kernel_inner_name(kernel, place, interface, inner);
+    uint32_t parent = net_parent(kernel->net, place, interface);
+    return await_end(kernel->places[place].host, own, error) &&
+           await_end(kernel->places[parent].host, inner, error);
+}
+
+static bool await_all(const struct kernel *kernel, char error[static SPACE_ERROR_SIZE])
+{
+    for (uint32_t i = 0; i < kernel->place_count; i++) {
+        const struct kernel_place *at = &kernel->places[i];
+        for (uint32_t j = 0; j < NET_INTERFACES_MAX; j++)
+            if (at->cables[j].used && !kernel_await(kernel, i, j, error))
+                return false;
+        if (kernel_turns(at) &&
+            !(await_end(at->host, "turn0", error) && await_end(at->host, "turn1", error)))
+            return false;
+    }
+    return true;
 }
 
 void kernel_read_external(struct kernel *kernel, uint32_t router)
@@ -536,7 +593,7 @@ bool kernel_build(struct kernel *kernel, char error[static SPACE_ERROR_SIZE])
             kernel_read_external(kernel, i);
     }
     return build_cables(kernel, error) && build_addresses(kernel, error) &&
-           build_rules(kernel, error);
+           build_rules(kernel, error) && await_all(kernel, error);
 }
 
 /* ---- Counters ---- */

@@ -129,7 +129,13 @@ static bool move_interfaces(struct kernel *kernel, const struct net_fault *fault
         else
             kernel_write_up(to, kernel, fault->place, i);
     }
-    return kernel_lines_do(kernel, lines, KERNEL_IP, error);
+    bool well = kernel_lines_do(kernel, lines, KERNEL_IP, error);
+    for (uint32_t i = 0; well && !down && i < NET_INTERFACES_MAX; i++) {
+        const struct kernel_cable *cable = &place->cables[i];
+        if (cable->used && !cable->is_down && !place->is_down)
+            well = kernel_await(kernel, fault->place, i, error);
+    }
+    return well;
 }
 
 /* ---- The internet ---- */

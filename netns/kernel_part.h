@@ -135,6 +135,9 @@ uint32_t kernel_mtu(const struct kernel_cable *cable);
 
 /* For `ip`: an interface of a host goes up, with its addresses and the routes by it. */
 void kernel_write_up(FILE *to, const struct kernel *kernel, uint32_t place, uint32_t interface);
+/* Waits until both ends of a cable that have been set up pass packets; a moment at most. */
+bool kernel_await(const struct kernel *kernel, uint32_t place, uint32_t interface,
+                  char error[static SPACE_ERROR_SIZE]);
 /* For `ip`, at several places: the router's external addresses come ("replace") or go ("del"). */
 void kernel_write_external(struct kernel_lines *lines, const struct kernel *kernel, uint32_t router,
                            const char *verb);
