@@ -260,11 +260,13 @@ static void watch(struct paths *paths, const struct path_tools *t, struct path *
 
 /*
  * Who hears nothing at all calls anew, and that helps both; so one direction is enough to keep a
- * relay, and a bad link does not cost the path.
+ * relay, and a bad link does not cost the path. But data alone keeps only what a probe has proven:
+ * a peer that was started since answers data and knows nothing of the call.
  */
 void path_relay_speaks(struct path *path)
 {
-    path->remotes[PATH_RELAY].unanswered = 0;
+    if (path->remotes[PATH_RELAY].heard)
+        path->remotes[PATH_RELAY].unanswered = 0;
 }
 
 void path_probe_work(struct paths *paths, const struct path_tools *t, struct path *path)

@@ -174,6 +174,37 @@ static void test_relay_dies(void **state)
     assert_true(heard_count(0, PUNCH_CONNECT) > 0);
 }
 
+/*
+ * A peer that was started anew hears what the relay brings from us, and answers it, but knows
+ * nothing of the call: its data shows that the relay works, and not that the path does. One that
+ * has answered is enough to keep a relay.
+ */
+static void test_relay_speaks(void **state)
+{
+    static const struct {
+        bool answered;
+        bool calls;
+    } rows[] = {{false, true}, {true, false}};
+    static const uint8_t data[50] = {4};
+    for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+        if (row > 0)
+            assert_int_equal(home_setup(state), 0);
+        answers_at(&r->peer[0], (struct addr){0}, 20 * MS);
+        r->place[0].silent = !rows[row].answered;
+        called_by(&r->peer[0], 1, at(1));
+        run_for(SECOND);
+        r->place[0].silent = true;
+        mark();
+        for (unsigned i = 0; i < 100; i++) {
+            carry(&r->peer[0], 1, 50);
+            relayed(0, CHANNEL, data, sizeof data);
+            run_for(50 * MS);
+        }
+        assert_int_equal(path_to(&r->peer[0])->reported == NODE_PATH_RELAYED, rows[row].answered);
+        assert_int_equal(heard_count(0, PUNCH_CONNECT) > 0, rows[row].calls);
+    }
+}
+
 /* A path that nobody asked for, and that has been silent for a minute, makes room when it must. */
 static void test_room_is_made(void **state)
 {
@@ -208,6 +239,7 @@ int main(void)
         IN_RIG(test_direct_reasons),
         cmocka_unit_test_setup_teardown(test_blocked, rig_setup, rig_teardown),
         IN_RIG(test_relay_dies),
+        IN_RIG(test_relay_speaks),
         IN_RIG(test_room_is_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
