@@ -15,7 +15,7 @@ WERROR   ?= -Werror
 COVERAGE ?=
 DESTDIR  ?=
 PREFIX   ?= /usr/local
-ON       ?= sim
+ON       ?= sim tun linux
 T        ?=
 FOR      ?= 5m
 LONG     ?=
@@ -59,6 +59,8 @@ FUZZERS  := $(filter-out $(FUZZKIT),$(call sources,fuzz/*.c))
 
 objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 OBJECTS  := $(call objects,$(wildcard core/*.c core/*/*.c crypto/*.c host/*.c sim/*.c netns/*.c scenarios/runner/*.c daemon/*.c fuzz/*.c bench/*.c ci/*.c))
+
+SCENARIOS := $(filter-out scenarios/peers.lua,$(sort $(wildcard scenarios/*.lua)))
 
 # ---- Products ----------------------------------------------------------------------------------------------------
 
@@ -141,8 +143,12 @@ test-binaries: $(TEST_BINARIES) $(FUZZ_BINARIES) $(PROGRAMS)
 test: deps-test test-binaries                     ## unit tests, corpora, purity, checks against other programs
 	@BUILD=$(BUILD) ci/run-tests $(TEST_BINARIES) $(FUZZ_BINARIES) $(SCRIPTS) ci/purity
 
-scenarios: deps-build $(PROGRAMS)                 ## every scenario script; ON=sim names the network
-	@$(BUILD)/warren-lab run $(sort $(wildcard scenarios/*.lua)) --on $(ON) --summary
+# In real time only what says most in a few minutes; warren-lab runs any other script there, too.
+REAL := $(addprefix scenarios/,$(addsuffix .lua,pairs failover nat-reboot phone roaming))
+scenarios: deps-build $(PROGRAMS)                 ## every scenario script, then some with real daemons; ON=sim stops before these
+	@set -e; for on in $(ON); do \
+	    if [ $$on = sim ]; then scripts='$(SCENARIOS)'; else scripts='$(REAL)'; printf '\nWith real daemons, on %s:\n' $$on; fi; \
+	    $(BUILD)/warren-lab run $$scripts --on $$on --summary; done
 
 determinism: deps-test                            ## equal digests from every compiler, level and sanitizer
 	@ci/determinism
