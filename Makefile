@@ -16,6 +16,7 @@ COVERAGE ?=
 DESTDIR  ?=
 PREFIX   ?= /usr/local
 ON       ?= sim tun linux
+NET      ?= tun
 T        ?=
 FOR      ?= 5m
 LONG     ?=
@@ -73,8 +74,8 @@ HELPERS := $(patsubst %.c,$(BUILD)/%,$(wildcard ci/*.c))
 PROGRAMS := $(if $(wildcard scenarios/runner/main.c),$(BUILD)/warren-lab)
 PROGRAMS += $(patsubst daemon/%.c,$(BUILD)/%,$(subst _,-,$(DAEMONS)))
 
-.PHONY: all test scenarios determinism fuzz prove coverage lint purity interop bench install clean help FORCE
-.PHONY: deps-build deps-test deps-interop deps-checks test-binaries
+.PHONY: all test scenarios peers determinism fuzz prove coverage lint purity interop bench install clean help FORCE
+.PHONY: deps-build deps-test deps-interop deps-peers deps-checks test-binaries
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -88,8 +89,9 @@ all: $(ARCHIVES) $(PROGRAMS)                      ## the archives and programs, 
 SETUP := $(if $(filter scenarios bench,$(MAKECMDGOALS)),deps-build)
 SETUP := $(if $(filter test coverage determinism purity,$(MAKECMDGOALS)),deps-test,$(SETUP))
 SETUP := $(if $(filter interop $(if $(filter-out tunnel,$(T)),,bench),$(MAKECMDGOALS)),deps-interop,$(SETUP))
+SETUP := $(if $(filter peers,$(MAKECMDGOALS)),deps-peers,$(SETUP))
 SETUP := $(if $(filter fuzz prove lint coverage,$(MAKECMDGOALS)),deps-checks,$(SETUP))
-deps-build deps-test deps-interop deps-checks: deps-%:
+deps-build deps-test deps-interop deps-peers deps-checks: deps-%:
 	@ci/deps $*
 
 # Objects depend on the flags, and archives on the list of sources, so neither goes stale silently.
@@ -149,6 +151,9 @@ scenarios: deps-build $(PROGRAMS)                 ## every scenario script, then
 	@set -e; for on in $(ON); do \
 	    if [ $$on = sim ]; then scripts='$(SCENARIOS)'; else scripts='$(REAL)'; printf '\nWith real daemons, on %s:\n' $$on; fi; \
 	    $(BUILD)/warren-lab run $$scripts --on $$on --summary; done
+
+peers: deps-peers $(PROGRAMS)                     ## Warren beside Nebula, n2n, tinc, WireGuard: who goes direct; NET=linux
+	@$(BUILD)/warren-lab run scenarios/peers.lua --on $(NET) --summary
 
 determinism: deps-test                            ## equal digests from every compiler, level and sanitizer
 	@ci/determinism

@@ -93,8 +93,11 @@ static void on_echo(struct ev_loop *loop, struct ev_io *io, int events)
     struct packet packet;
     struct sockaddr_in from;
     while (receive(io->fd, &packet, &from)) {
-        if (probe->result.first_arrival_ns == 0)
+        if (probe->result.first_arrival_ns == 0) {
             probe->result.first_arrival_ns = now_ns();
+            if (probe->config.arrived != NULL)
+                probe->config.arrived(probe->config.context);
+        }
         /* An answer that cannot be sent is one that was lost. */
         (void)!sendto(io->fd, &packet, sizeof packet, 0, (const struct sockaddr *)&from,
                       sizeof from);

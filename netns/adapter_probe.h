@@ -59,6 +59,8 @@ struct adapter_probe_config {
      * NULL: nobody knows.
      */
     bool (*direct)(void *context);
+    /* The first packet has reached the other host, now. NULL: not told. */
+    void (*arrived)(void *context);
     /* Every answer; one packet may have two of them where a mesh sends it twice. NULL: not told. */
     void (*answered)(void *context, const struct adapter_probe_answer *answer);
     void *context;

@@ -55,6 +55,8 @@ struct pair {
     struct adapter_probe_answer answers[ANSWERS_MAX];
     uint32_t count;
     uint32_t asked;
+    uint32_t arrived;
+    bool answered_before; /* the first arrival was told of */
     bool gave_up;
 };
 
@@ -117,12 +119,20 @@ static bool is_direct(void *context)
     return ++pair->asked >= 3;
 }
 
+static void on_arrived(void *context)
+{
+    struct pair *pair = context;
+    pair->arrived++;
+    pair->answered_before = pair->answered_before || pair->count > 0;
+}
+
 static struct adapter_probe_config config_of(struct pair *pair)
 {
     return (struct adapter_probe_config){.loop = pair->loop,
                                          .from = pair->ends[0],
                                          .to = pair->ends[1],
                                          .direct = is_direct,
+                                         .arrived = on_arrived,
                                          .answered = on_answer,
                                          .context = pair};
 }
@@ -151,6 +161,7 @@ static int check_answers(const struct pair *pair, const struct adapter_probe_res
     expect(result->first_answer_ns == pair->answers[0].answered_ns);
     expect(result->first_arrival_ns >= pair->answers[0].sent_ns);
     expect(result->first_arrival_ns <= result->first_answer_ns);
+    expect(pair->arrived == 1 && !pair->answered_before);
     expect(result->answers == pair->count && result->sent >= result->answers);
     return OK;
 }
@@ -243,7 +254,7 @@ static int another_way_is_not_taken(void *argument)
     const struct adapter_probe_result *result = adapter_probe_result(probe);
     expect(result->sent > 0 && result->answers == 0);
     expect(result->first_arrival_ns == 0 && result->first_answer_ns == 0);
-    expect(pair.asked == 0 && result->first_direct_ns == 0);
+    expect(pair.asked == 0 && pair.arrived == 0 && result->first_direct_ns == 0);
     adapter_probe_free(probe);
     return OK;
 }

@@ -203,6 +203,24 @@ static void test_udp_both_ways(void **state)
     assert_int_equal(net_counts(f->net)->bytes, 66);
 }
 
+/* Who waits for the next event must not leave lying what ideal links pass on at once. */
+static void test_what_is_sent_is_due_now(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t bytes[256];
+    struct addr inside = address_of(f, f->alice.host, false, 4660);
+    struct addr remote = address_of(f, f->bob.host, false, 51941);
+    uint32_t size = make_udp(bytes, &inside, &remote, 33);
+    net_run_until(f->net, SECOND);
+    assert_int_equal(net_next(f->net), UINT64_MAX);
+    assert_true(net_gate_send(f->net, f->alice.host, 0, bytes, size));
+    assert_int_equal(net_next(f->net), SECOND);
+    assert_int_equal(f->delivered, 0);
+    net_run_until(f->net, net_next(f->net));
+    assert_int_equal(f->delivered, 1);
+    assert_int_equal(net_next(f->net), UINT64_MAX);
+}
+
 static void test_ping_both_ways(void **state)
 {
     struct fixture *f = *state;
@@ -707,11 +725,22 @@ static void test_capture(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_udp_both_ways), TEST(test_ping_both_ways),       TEST(test_ping_of_a_router),
-        TEST(test_tcp_handshake), TEST(test_errors_of_a_kernel),   TEST(test_errors_of_routers),
-        TEST(test_too_big),       TEST(test_cut_on_the_way_out),   TEST(test_fragments),
-        TEST(test_bad_fragments), TEST(test_refusals_are_counted), TEST(test_damage_on_the_way),
-        TEST(test_faults),        TEST(test_with_a_plain_host),    TEST(test_second_interface),
+        TEST(test_udp_both_ways),
+        TEST(test_what_is_sent_is_due_now),
+        TEST(test_ping_both_ways),
+        TEST(test_ping_of_a_router),
+        TEST(test_tcp_handshake),
+        TEST(test_errors_of_a_kernel),
+        TEST(test_errors_of_routers),
+        TEST(test_too_big),
+        TEST(test_cut_on_the_way_out),
+        TEST(test_fragments),
+        TEST(test_bad_fragments),
+        TEST(test_refusals_are_counted),
+        TEST(test_damage_on_the_way),
+        TEST(test_faults),
+        TEST(test_with_a_plain_host),
+        TEST(test_second_interface),
         TEST(test_capture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

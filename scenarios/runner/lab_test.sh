@@ -58,6 +58,9 @@ check "an option of another command" 2 '^warren-lab: --twice is an option of run
 check "a time that is none" 2 '^warren-lab: --longest: "3" is not a duration' "$lab" run "$tmp/right.lua" --longest 3
 check "too many at once" 2 '^warren-lab: --jobs: no more than 1024$' "$lab" run "$tmp/right.lua" --jobs 1025
 check "what takes too long in real time, or a network that is not there" 0 '^ok 1 - .* # SKIP ' "$lab" run scenarios/two-days.lua --on tun
+check "another mesh in virtual time" 0 '^ok 1 - .*: it runs # SKIP nebula is a program, which runs in real time' "$lab" run scenarios/peers.lua --only "nebula: none calls none"
+check "  with nothing to compare" 0 'no mesh has a direct pair that Warren relays # SKIP no pair was run' "$lab" run scenarios/peers.lua --only ": none calls none"
+check "  in the grid" 0 '^    none  direct 0\.[0-9]+/0\.[0-9]+  -  ' "$lab" run scenarios/peers.lua --only ": none calls none"
 check "a network with itself" 2 '^warren-lab: --on names "sim" twice$' "$lab" compare "$tmp/right.lua" --on sim,sim
 check "one network has nothing to be compared with" 0 '^0 pairs compared, 0 differences, 0 declared, 0 skipped$' "$lab" compare "$tmp/right.lua" --on sim
 check "  shows what was found" 0 '^right: alice +EIM APDF preserved hairpin:off paired' "$lab" compare "$tmp/right.lua" --on sim

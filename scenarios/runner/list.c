@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "netns/adapter.h"
 #include "scenarios/runner/plan.h"
 #include "scenarios/runner/run.h"
 #include "sim/firewall.h"
@@ -49,6 +50,10 @@ void list_everything(void)
     puts("Networks: run --on NAME");
     for (uint32_t i = 0; i < run_network_count; i++)
         printf("  %-20s %s\n", run_networks[i].name, run_networks[i].about);
+    puts("\nPrograms: program \"NAME\"");
+    printf("  %-20s %s\n", "warren", "Warren itself; the default");
+    for (uint32_t i = 0; adapter_at(i) != NULL; i++)
+        printf("  %-20s %s\n", adapter_at(i)->name, adapter_at(i)->about);
     puts("\nNATs: router \"home\" { nat = \"NAME\" }");
     for (size_t i = 0; i < nat_preset_count(); i++)
         printf("  %-20s %s\n", nat_preset_at(i)->name, nat_preset_at(i)->about);

@@ -11,6 +11,7 @@
 
 #include "core/base/check.h"
 #include "host/word.h"
+#include "netns/adapter.h"
 #include "scenarios/runner/run.h"
 #include "scenarios/runner/sandbox.h"
 #include "scenarios/runner/words.h"
@@ -279,6 +280,25 @@ static int word_mesh(lua_State *lua)
     return 0;
 }
 
+/* program("nebula"): whose programs run; Warren's own unless it says so. */
+static int word_program(lua_State *lua)
+{
+    static const char own[] = "warren";
+    struct plan_scenario *scenario = words_scenario(lua, "program");
+    const char *name = words_text(lua, 1, "program");
+    struct word_search search = {.wrong = name};
+    word_consider(&search, own);
+    for (uint32_t i = 0; adapter_at(i) != NULL; i++)
+        word_consider(&search, adapter_at(i)->name);
+    bool is_own = strcmp(name, own) == 0;
+    if (!is_own && adapter_find(name) == NULL)
+        sandbox_fail(lua, "program: unknown program \"%.60s\": did you mean \"%s\"?", name,
+                     search.best);
+    check(strlen(name) < sizeof scenario->program);
+    strcpy(scenario->program, is_own ? "" : name);
+    return 0;
+}
+
 static void read_side(lua_State *lua, int index, char side[static PLAN_WORD_SIZE])
 {
     const char *text = words_text(lua, index, "cell");
@@ -323,13 +343,10 @@ static int word_differs(lua_State *lua)
 
 static int add_words(lua_State *lua)
 {
-    static const luaL_Reg ours[] = {{"scenario", word_scenario},
-                                    {"seeds", word_seeds},
-                                    {"duration", word_duration},
-                                    {"mesh", word_mesh},
-                                    {"cell", word_cell},
-                                    {"differs", word_differs},
-                                    {NULL, NULL}};
+    static const luaL_Reg ours[] = {{"scenario", word_scenario}, {"seeds", word_seeds},
+                                    {"duration", word_duration}, {"mesh", word_mesh},
+                                    {"program", word_program},   {"cell", word_cell},
+                                    {"differs", word_differs},   {NULL, NULL}};
     luaL_setfuncs(lua, ours, 0);
     lua_newtable(lua);
     lua_setfield(lua, LUA_REGISTRYINDEX, "warren.values");

@@ -203,6 +203,11 @@ static const struct {
     {MESH "cell('a')", "x.lua:3: cell must be a text, not a no value"},
     {MESH "differs('linus', 'so it is')",
      "x.lua:3: differs: unknown network \"linus\": did you mean \"linux\"?"},
+    {MESH "program 'nebulous'",
+     "x.lua:3: program: unknown program \"nebulous\": did you mean \"nebula\"?"},
+    {MESH "program 'waren'",
+     "x.lua:3: program: unknown program \"waren\": did you mean \"warren\"?"},
+    {MESH "program(1)", "x.lua:3: program must be a text, not a number"},
     {MESH "differs('linux')", "x.lua:3: differs: the reason must be a text, not a no value"},
     {MESH "differs('linux', '')",
      "x.lua:3: differs: the reason is a sentence of at most 255 bytes"},
@@ -478,7 +483,7 @@ static void test_mesh(void **state)
         "expect { finally, verdict('a', 'b', { bounds = false }) }\n"
         "expect { within = '1s', relayed('b', 'a', 'udp-blocked') }\n"
         "expect { always, data('a', 'b') } expect { always, data('a', 'b', { gap = '2s' }) }\n"
-        "scenario 'u' mesh() scenario 'v' server 's' {}\n";
+        "scenario 'u' mesh() program 'nebula' scenario 'v' program 'warren' server 's' {}\n";
     char error[LOAD_ERROR_SIZE];
     struct plan plan;
     (void)state;
@@ -487,6 +492,9 @@ static void test_mesh(void **state)
     const struct plan_scenario *one = &plan.scenarios[0];
     assert_string_equal(one->row, "row");
     assert_string_equal(one->column, "column");
+    assert_string_equal(plan_program(one), "warren");
+    assert_string_equal(plan_program(&plan.scenarios[1]), "nebula");
+    assert_string_equal(plan_program(&plan.scenarios[2]), "warren");
     assert_string_equal(plan_why_different(one, "linux"), "one address less");
     assert_null(plan_why_different(one, "tun"));
     assert_null(plan_why_different(&plan.scenarios[1], "linux"));
@@ -645,6 +653,8 @@ static void test_hash_of_meshes(void **state)
         CONNECTED "mesh()",
         CONNECTED "cell('a', 'b')",
         CONNECTED "cell('a', 'c')",
+        CONNECTED "program 'n2n'",
+        CONNECTED "program 'tinc'",
         CONNECTED "differs('linux', 'so it is')",
         CONNECTED "differs('tun', 'so it is')",
         CONNECTED "differs('linux', 'so it was')",

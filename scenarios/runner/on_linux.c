@@ -137,6 +137,8 @@ static bool add_watch(struct real *real, uint32_t place, uint32_t interface, con
         setsockopt(watch->file, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     ev_io_init(&watch->io, on_packet, watch->file, EV_READ);
     watch->io.data = watch;
+    /* What has passed is seen before anybody is told what came of it. */
+    ev_set_priority(&watch->io, EV_MAXPRI);
     return true;
 }
 

@@ -99,6 +99,8 @@ static bool has_found_all(const struct real *real)
 
 static bool is_over(const struct real *real)
 {
+    if (real->guests != NULL)
+        return guests_are_over(real->guests);
     return real->stage.keys == NULL ? has_found_all(real) : stage_is_over(&real->stage);
 }
 
@@ -126,14 +128,19 @@ static void connect_to(struct stage *stage, uint32_t from, uint32_t to)
 {
     struct real *real = (struct real *)stage;
     char error[SPACE_ERROR_SIZE];
-    if (!programs_connect(real->programs, from, to, error))
+    if (real->guests != NULL ? !guests_connect(real->guests, from, to, error)
+                             : !programs_connect(real->programs, from, to, error))
         real_fail(real, error);
 }
 
 static void send_numbered(struct stage *stage, const struct numbered *numbered, uint32_t size)
 {
     struct real *real = (struct real *)stage;
-    programs_send(real->programs, numbered, size);
+    /* The probe of another mesh sends by itself; a connect's packet stands for its first one. */
+    if (real->guests != NULL)
+        real->first = *numbered;
+    else
+        programs_send(real->programs, numbered, size);
 }
 
 static void classify(struct stage *stage, const struct plan_action *action)
@@ -204,6 +211,24 @@ static void on_behaviour(void *context, uint32_t place, const struct stun_behavi
     stage_saw_behaviour(&real->stage, place, behaviour);
 }
 
+static void on_guest_path(void *context, uint32_t place, uint32_t peer, enum node_path path)
+{
+    on_path(context, place, peer, path, REASON_NONE);
+}
+
+static void on_guest_arrived(void *context, uint32_t place, uint32_t peer)
+{
+    struct real *real = context;
+    check(real->first.from == place && real->first.to == peer);
+    on_arrived(context, peer, &real->first);
+}
+
+static void see_guests(struct stage *stage, const struct net_event *event)
+{
+    struct real *real = (struct real *)stage;
+    guests_see(real->guests, event);
+}
+
 static void on_failed(void *context, const char *why)
 {
     real_fail(context, why);
@@ -229,7 +254,25 @@ static bool find_binaries(char to[static RUN_PATH_SIZE], char *error)
     return true;
 }
 
-static bool start_programs(struct real *real, char error[static SPACE_ERROR_SIZE])
+static bool start_guests(struct real *real, char error[static SPACE_ERROR_SIZE])
+{
+    const struct guests_config config = {
+        .loop = real->loop,
+        .scenario = real->stage.scenario,
+        .net = real->stage.net,
+        .places = real->stage.places,
+        .hosts = real->hosts,
+        .folder = folder,
+        .events = {.context = real,
+                   .path = on_guest_path,
+                   .arrived = on_guest_arrived,
+                   .failed = on_failed},
+    };
+    real->guests = guests_new(&config, error);
+    return real->guests != NULL;
+}
+
+static bool start_daemons(struct real *real, char error[static SPACE_ERROR_SIZE])
 {
     const struct plan_scenario *scenario = real->stage.scenario;
     static const uint8_t order[] = {PLAN_SERVER, PLAN_CLIENT};
@@ -261,7 +304,20 @@ static bool start_programs(struct real *real, char error[static SPACE_ERROR_SIZE
             if (scenario->places[i].kind == order[k] && (mesh || order[k] == PLAN_SERVER) &&
                 !programs_start(real->programs, i, error))
                 return false;
-    for (uint64_t from_ns = kernel_ns(); !real->failed && !programs_ready(real->programs);) {
+    return true;
+}
+
+static bool are_ready(const struct real *real)
+{
+    return real->guests != NULL ? guests_ready(real->guests) : programs_ready(real->programs);
+}
+
+static bool start_programs(struct real *real, char error[static SPACE_ERROR_SIZE])
+{
+    bool other = real->stage.scenario->program[0] != 0;
+    if (other ? !start_guests(real, error) : !start_daemons(real, error))
+        return false;
+    for (uint64_t from_ns = kernel_ns(); !real->failed && !are_ready(real);) {
         ev_run(real->loop, EVRUN_ONCE);
         if (kernel_ns() - from_ns > READY_S * SECOND_NS)
             real_fail(real, "the daemons were not ready within 20 seconds");
@@ -288,12 +344,14 @@ static void play(struct real *real)
     real->end_ns = stage->scenario->duration_ns;
     if (stage->request->longest_ns != 0 && stage->request->longest_ns < real->end_ns)
         real->end_ns = stage->request->longest_ns;
-    if (!stage_may_end(stage, &real->look_ns))
+    if (real->guests == NULL && !stage_may_end(stage, &real->look_ns))
         real->look_ns = stage->keys == NULL ? 0 : UINT64_MAX;
     real->begun_ns = kernel_ns();
     real->moving = true;
     real->network->begin(real);
     ev_run(real->loop, 0);
+    if (real->guests != NULL)
+        guests_conclude(real->guests);
     real->moving = false;
     ev_prepare_stop(real->loop, &prepare);
 }
@@ -373,7 +431,8 @@ static int sandbox_main(void *argument)
                                      .connect = connect_to,
                                      .send = send_numbered,
                                      .classify = classify,
-                                     .fault = fault};
+                                     .fault = fault,
+                                     .see = scenario->program[0] != 0 ? see_guests : NULL};
     struct net_gate gate;
     struct stage_real own = hooks;
     if (hooks.gate != NULL) {
@@ -416,6 +475,7 @@ static int sandbox_main(void *argument)
         for (;;)
             pause();
     }
+    guests_free(real.guests);
     if (real.programs != NULL)
         programs_free(real.programs);
     if (real.state != NULL)
@@ -513,5 +573,5 @@ bool run_tun_can(const struct plan_scenario *scenario, char why[static RUN_ERROR
                  "a process has the machine's wall clock, which cannot be set for it alone");
         return false;
     }
-    return true;
+    return guests_can(scenario, why);
 }

@@ -12,6 +12,7 @@
 #include <ev.h>
 
 #include "netns/space.h"
+#include "scenarios/runner/guests.h"
 #include "scenarios/runner/programs.h"
 #include "scenarios/runner/stage.h"
 
@@ -36,8 +37,10 @@ struct real {
     const struct real_network *network;
     void *state; /* the network's */
     struct ev_loop *loop;
-    struct programs *programs;
-    int *hosts; /* network namespaces, by the scenario's places; -1: none */
+    struct programs *programs; /* Warren's own; NULL: none */
+    struct guests *guests;     /* in their place, those of another mesh; likewise */
+    struct numbered first;     /* of guests: the first packet */
+    int *hosts;                /* network namespaces, by the scenario's places; -1: none */
     ev_io clock_io;
     int clock_fd;      /* a timer that fires when the world has something to do */
     bool moving;       /* the clock runs */

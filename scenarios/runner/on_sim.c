@@ -146,3 +146,12 @@ bool run_on_sim(const struct run_request *request, struct run *run,
         run_free(run);
     return done;
 }
+
+bool run_sim_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE])
+{
+    if (scenario->program[0] == 0)
+        return true;
+    snprintf(why, RUN_ERROR_SIZE, "%s is a program, which runs in real time: --on tun or linux",
+             plan_program(scenario));
+    return false;
+}

@@ -262,6 +262,11 @@ const char *plan_why_different(const struct plan_scenario *scenario, const char 
     return NULL;
 }
 
+const char *plan_program(const struct plan_scenario *scenario)
+{
+    return scenario->program[0] != 0 ? scenario->program : "warren";
+}
+
 uint32_t plan_find_place(const struct plan_scenario *scenario, const char *name)
 {
     for (uint32_t i = 0; i < scenario->place_count; i++)

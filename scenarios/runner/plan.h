@@ -212,11 +212,12 @@ struct plan_difference {
 
 struct plan_scenario {
     char title[PLAN_TITLE_SIZE];
-    uint32_t line;            /* in the script; not part of the hash */
-    uint32_t seeds;           /* how often it is run, with consecutive seeds */
-    uint64_t duration_ns;     /* a run ends when nothing more can happen, and at the latest then */
-    bool mesh;                /* servers and clients are set up as members of one mesh */
-    char row[PLAN_WORD_SIZE]; /* of the matrix; "": the scenario is not in it */
+    uint32_t line;        /* in the script; not part of the hash */
+    uint32_t seeds;       /* how often it is run, with consecutive seeds */
+    uint64_t duration_ns; /* a run ends when nothing more can happen, and at the latest then */
+    bool mesh;            /* servers and clients are set up as members of one mesh */
+    char program[PLAN_WORD_SIZE]; /* another mesh (netns/adapter.h) in Warren's place; "": none */
+    char row[PLAN_WORD_SIZE];     /* of the matrix; "": the scenario is not in it */
     char column[PLAN_WORD_SIZE];
     struct plan_place *places;
     uint32_t place_count;
@@ -283,6 +284,8 @@ struct plan_difference *plan_add_difference(struct plan_scenario *scenario);
 uint32_t plan_find_place(const struct plan_scenario *scenario, const char *name);
 /* Why something may be different on that network; NULL: nothing may. */
 const char *plan_why_different(const struct plan_scenario *scenario, const char *network);
+/* The mesh whose programs run: "warren", or the other one. */
+const char *plan_program(const struct plan_scenario *scenario);
 /* Whether the scenario's nodes are set up as a mesh: it says so, uses connect, send, talk or clock,
    or there is an attack. */
 bool plan_is_mesh(const struct plan_scenario *scenario);

@@ -117,6 +117,11 @@ uint64_t plan_hash(const struct plan *plan)
             add_text(&h, scenario->differences[j].network);
             add_text(&h, scenario->differences[j].why);
         }
+        /* Likewise. */
+        if (scenario->program[0] != 0) {
+            hash_u64(&h, UINT64_MAX - 1);
+            add_text(&h, scenario->program);
+        }
     }
     return hash_value(&h);
 }

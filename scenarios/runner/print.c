@@ -343,6 +343,11 @@ void plan_print_scenario(FILE *file, const struct plan_scenario *scenario)
         fprintf(file, "duration(\"%s\")\n", field_render_duration(scenario->duration_ns, text));
     if (scenario->mesh)
         fputs("mesh()\n", file);
+    if (scenario->program[0] != 0) {
+        fputs("program(", file);
+        print_text(file, scenario->program);
+        fputs(")\n", file);
+    }
     if (scenario->row[0] != 0) {
         fputs("cell(", file);
         print_text(file, scenario->row);

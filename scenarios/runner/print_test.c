@@ -113,6 +113,7 @@ static const char *const corners[] = {
 };
 
 static const char *const meshes[] = {
+    "scenario 't' mesh() program 'nebula-relay'",
     "scenario 't' mesh() cell('a \"b\"', 'c')",
     "scenario 't' mesh() differs('tun', 'a \"b\" \\\\ c') differs('linux', 'd')",
     "scenario 't' server 's' {} server 'r' {} client 'a' { home = 's' } client 'b' { home = 'r', "

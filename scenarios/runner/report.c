@@ -27,6 +27,7 @@ static void print_json(FILE *file, const struct report_verdict *verdict)
     json_line_begin(&json, file);
     json_line_text(&json, "script", verdict->script);
     json_line_text(&json, "network", verdict->network);
+    json_line_text(&json, "program", plan_program(verdict->scenario));
     json_line_text(&json, "scenario", verdict->scenario->title);
     json_line_number(&json, "line",
                      verdict->expect != NULL ? verdict->expect->line : verdict->scenario->line);
@@ -151,6 +152,7 @@ void report_pair(struct report *report, const char *network, const struct plan_s
     json_line_begin(&json, report->json);
     json_line_text(&json, "scenario", scenario->title);
     json_line_text(&json, "network", network);
+    json_line_text(&json, "program", plan_program(scenario));
     json_line_number(&json, "seed", seed);
     json_line_text(&json, "a", scenario->places[sum->a].name);
     json_line_text(&json, "b", scenario->places[sum->b].name);

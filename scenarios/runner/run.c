@@ -9,7 +9,8 @@
 const struct run_network run_networks[] = {
     {.name = "sim",
      .about = "the simulated network, in virtual time; needs nothing",
-     .run = run_on_sim},
+     .run = run_on_sim,
+     .can = run_sim_can},
     {.name = "tun",
      .about = "real daemons on the simulated network, in real time; needs /dev/net/tun",
      .run = run_on_tun,

@@ -136,6 +136,7 @@ extern const uint32_t run_network_count;
 const struct run_network *run_network_find(const char *name);
 
 /* The simulator, in on_sim.c. */
+bool run_sim_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE]);
 bool run_on_sim(const struct run_request *request, struct run *run,
                 char error[static RUN_ERROR_SIZE]);
 

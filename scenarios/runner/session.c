@@ -12,6 +12,7 @@
 
 #include "core/base/check.h"
 #include "scenarios/runner/crew.h"
+#include "scenarios/runner/grid.h"
 #include "scenarios/runner/judge_all.h"
 #include "scenarios/runner/judge_pair.h"
 #include "scenarios/runner/matrix.h"
@@ -30,6 +31,8 @@ enum { STORM_EXPLAINED = 200000 }; /* events of a storm that are captured */
 struct pictures {
     struct table table;
     struct matrix matrix;
+    struct grid grid;
+    bool meshes; /* the script compares several: the grid is drawn, and no matrix */
 };
 
 /* Why scenarios of a script were not run, and how many. */
@@ -235,15 +238,18 @@ static void judge(struct course *course, const struct run *run, uint64_t seed)
     }
 }
 
-/* What each connect of the run came to: a line of JSON, and a cell of the matrix. */
+/* What each connect of the run came to: a line of JSON, and a cell of the matrix or the grid. */
 static void sum_up(struct session *session, const struct plan_scenario *scenario,
-                   const struct run *run, uint64_t seed, struct matrix *matrix)
+                   const struct run *run, uint64_t seed, struct pictures *pictures)
 {
     for (uint32_t i = 0; i < run->pair_count; i++) {
         struct judge_sum sum;
         judge_sum_up(scenario, run, i, &sum);
         report_pair(&session->report, session->network->name, scenario, seed, &sum);
-        matrix_add(matrix, scenario, &sum);
+        if (pictures->meshes)
+            grid_add(&pictures->grid, scenario, &sum);
+        else
+            matrix_add(&pictures->matrix, scenario, &sum);
     }
 }
 
@@ -326,6 +332,7 @@ static bool run_once(struct session *session, struct course *course, uint32_t in
     run->notes = NULL;
     if (!outcome.made) {
         miss_run(course, &outcome, seed);
+        grid_miss(&pictures->grid, course->scenario, false);
         return true;
     }
     if (session->digests != NULL)
@@ -337,7 +344,7 @@ static bool run_once(struct session *session, struct course *course, uint32_t in
     }
     judge(course, run, seed);
     table_add(&pictures->table, course->scenario, run, course->right);
-    sum_up(session, course->scenario, run, seed, &pictures->matrix);
+    sum_up(session, course->scenario, run, seed, pictures);
     if (index == 0)
         report_quiet(&session->report, course->scenario, run);
     run_free(run);
@@ -484,8 +491,10 @@ static bool run_scenario(struct session *session, const struct plan_scenario *sc
     session->begun++;
     course.skipped =
         !setup_can_run(session->network, scenario, session->options->longest_ns, course.why);
-    if (course.skipped)
+    if (course.skipped) {
         add_skip(session, course.why);
+        grid_miss(&pictures->grid, scenario, true);
+    }
     for (uint32_t i = 0; i < scenario->expect_count; i++) {
         struct tally *tally = &course.tallies[i];
         tally->skipped = judge_ask(scenario, &scenario->expects[i], &tally->wanted);
@@ -517,6 +526,30 @@ static void begin_script(struct session *session, const char *path)
     char *end = strrchr(session->stem, '.');
     if (end != NULL && end != session->stem)
         *end = 0;
+}
+
+/* What a script that compares meshes is about. */
+static void report_grid(struct session *session, const struct plan *plan,
+                        const struct pictures *pictures)
+{
+    char pairs[GRID_TEXT_SIZE];
+    enum grid_result result = grid_compare(&pictures->grid, pairs);
+    struct plan_scenario whole = {.line = plan->scenarios[0].line, .seeds = 1};
+    snprintf(whole.title, sizeof whole.title, "%s", session->stem);
+    struct report_verdict verdict = {
+        .script = session->script,
+        .network = session->network->name,
+        .scenario = &whole,
+        .what = "no mesh has a direct pair that Warren relays",
+        .skipped = result == GRID_NOT_COMPARED ? "no pair was run with Warren and another" : NULL,
+        .passed = result == GRID_AS_GOOD,
+        .runs = 1,
+        .right = result == GRID_AS_GOOD,
+        .seed = session->options->seed,
+        .wanted = "",
+        .happened = pairs,
+    };
+    report_verdict(&session->report, &verdict);
 }
 
 /* How often each scenario is run: in real time once, unless --seeds says otherwise. */
@@ -556,7 +589,7 @@ static void add_runs(struct session *session, const char *path, const struct pla
 
 static bool run_script(struct session *session, const char *path, const struct plan *plan)
 {
-    struct pictures pictures = {.table = {.rows = NULL}};
+    struct pictures pictures = {.table = {.rows = NULL}, .meshes = grid_is_for(plan)};
     bool ran = true;
     begin_script(session, path);
     for (uint32_t i = 0; ran && i < plan->scenario_count; i++)
@@ -568,10 +601,15 @@ static bool run_script(struct session *session, const char *path, const struct p
         table_print(out, &pictures.table, path, session->report.colour);
         matrix_print(out, &pictures.matrix, path, session->report.colour);
     }
-    if (ran && (pictures.table.count > 0 || pictures.matrix.cell_count > 0))
+    if (ran && pictures.meshes) {
+        report_grid(session, plan, &pictures);
+        grid_print(out, &pictures.grid, path, session->report.colour);
+    }
+    if (ran && (pictures.table.count > 0 || pictures.matrix.cell_count > 0 || pictures.meshes))
         fputc('\n', out);
     table_free(&pictures.table);
     matrix_free(&pictures.matrix);
+    grid_free(&pictures.grid);
     return ran;
 }
 

@@ -17,7 +17,9 @@ void stage_see(void *context, const struct net_event *event)
     struct stage *stage = context;
     if (stage->request->trace != NULL)
         event_print(stage->request->trace, stage->net, event, stage->request->detail);
-    if (stage->keys != NULL)
+    if (stage->real != NULL && stage->real->see != NULL)
+        stage->real->see(stage, event);
+    else if (stage->keys != NULL)
         stage_observe(stage, event);
     if (stage->ear != NULL || stage->run->counts != NULL)
         stage_observe_hostile(stage, event);

@@ -62,6 +62,8 @@ struct stage_real {
     void (*classify)(struct stage *stage, const struct plan_action *action);
     /* The world has this fault now. */
     void (*fault)(struct stage *stage, const struct net_fault *fault);
+    /* Looks at what passes in place of who knows Warren's packets; NULL: they are Warren's. */
+    void (*see)(struct stage *stage, const struct net_event *event);
 };
 
 struct stage {
