@@ -51,6 +51,7 @@ struct crew {
     uint32_t done;
     uint32_t running;
     uint32_t running_real;
+    uint32_t places; /* of the scenarios that run in real time */
     struct pollfd *polls;
     uint64_t started_ns;
     uint64_t ticked_ns;
@@ -151,6 +152,12 @@ static void fail_to_start(struct crew *crew, struct job *job, const char *what)
     finish(crew, job);
 }
 
+/* Places of a scenario that is run in real time, each of which is a process or not much less. */
+static uint32_t weight(const struct job *job)
+{
+    return job->task.network->real ? job->task.request.scenario->place_count : 0;
+}
+
 static void start(struct crew *crew, struct job *job)
 {
     int ends[2];
@@ -186,6 +193,7 @@ static void start(struct crew *crew, struct job *job)
     job->deadline_ns = now_ns() + job->task.limit_ns;
     crew->running++;
     crew->running_real += job->task.network->real;
+    crew->places += weight(job);
 }
 
 /*
@@ -195,6 +203,9 @@ static void start(struct crew *crew, struct job *job)
 static bool may_start(const struct crew *crew, const struct job *job)
 {
     if (crew->running >= crew->config.jobs)
+        return false;
+    /* A crowd of daemons counts for as many runs as it would fill. */
+    if (crew->running > 0 && crew->places + weight(job) > crew->config.jobs * CREW_PLACES_PER_JOB)
         return false;
     if (job->task.network->real)
         return crew->running == crew->running_real;
@@ -262,6 +273,7 @@ static void reap(struct crew *crew, struct job *job)
     job->bytes = NULL;
     crew->running--;
     crew->running_real -= job->task.network->real;
+    crew->places -= weight(job);
     finish(crew, job);
 }
 

@@ -11,7 +11,10 @@
 
 #include "scenarios/runner/run_copy.h"
 
-enum { CREW_JOBS_PER_PROCESSOR = 8 };
+enum {
+    CREW_JOBS_PER_PROCESSOR = 8,
+    CREW_PLACES_PER_JOB = 6, /* of the scenarios that run at once, on average */
+};
 
 struct crew;
 

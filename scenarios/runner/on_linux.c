@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/check.h"
@@ -24,9 +25,14 @@
 
 enum {
     PACKET_SIZE = 65536,
-    READ_MAX = 64,         /* packets of one interface before others have their turn */
     BUFFER_SIZE = 4 << 20, /* of a socket: what passes while this process has no processor */
+    ASIDE_SIZE = 256,      /* of what recvmsg() says beside a packet */
+    HELD_ROOM = 256,       /* at first */
 };
+
+/* A packet has its time a little before it is in its socket. */
+#define HOLD_NS UINT64_C(1000000)
+#define HOLD_S 0.002
 
 /* An interface that is watched. */
 struct watch {
@@ -39,11 +45,23 @@ struct watch {
     struct pcap_file *capture; /* NULL: none */
 };
 
+/* A packet that has passed, until everything before it has been read, too. */
+struct held {
+    uint64_t at_ns; /* of the kernel's wall clock, by which it stamps packets */
+    const struct watch *watch;
+    bool leaves;
+    struct packet packet;
+};
+
 struct linux_state {
     struct kernel *kernel;
     struct watch *watches;
     uint32_t watch_count;
     struct packet_pool pool;
+    struct held *held; /* in order of time */
+    uint32_t held_count;
+    uint32_t held_room;
+    ev_timer timer; /* while some are held */
     uint8_t bytes[PACKET_SIZE];
 };
 
@@ -67,29 +85,123 @@ static void show(struct real *real, const struct watch *watch, const struct pack
     stage_see(&real->stage, &event);
 }
 
-static void on_packet(struct ev_loop *loop, ev_io *watcher, int events)
+static uint64_t wall_ns(void)
 {
-    struct watch *watch = watcher->data;
-    struct real *real = watch->real;
-    struct linux_state *state = real->state;
-    (void)loop;
-    (void)events;
-    real_catch_up(real);
-    for (uint32_t i = 0; i < READ_MAX; i++) {
-        struct sockaddr_ll from;
-        socklen_t from_size = sizeof from;
-        struct packet packet;
-        ssize_t size = recvfrom(watch->file, state->bytes, sizeof state->bytes, 0,
-                                (struct sockaddr *)&from, &from_size);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Behind all that are not later. */
+static void hold(struct linux_state *state, const struct held *held)
+{
+    if (state->held_count == state->held_room) {
+        state->held_room = state->held_room == 0 ? HELD_ROOM : 2 * state->held_room;
+        state->held = realloc(state->held, state->held_room * sizeof *state->held);
+        check(state->held != NULL);
+    }
+    uint32_t at = state->held_count++;
+    for (; at > 0 && state->held[at - 1].at_ns > held->at_ns; at--)
+        state->held[at] = state->held[at - 1];
+    state->held[at] = *held;
+}
+
+/* The kernel's time of a packet; 0: it gave none. */
+static uint64_t stamp_of(struct msghdr *message)
+{
+    struct timespec stamp = {.tv_sec = 0};
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL;
+         part = CMSG_NXTHDR(message, part))
+        if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_TIMESTAMPNS)
+            memcpy(&stamp, CMSG_DATA(part), sizeof stamp);
+    return (uint64_t)stamp.tv_sec * 1000000000 + (uint64_t)stamp.tv_nsec;
+}
+
+/* Everything that has come to a socket. */
+static void drain(struct linux_state *state, const struct watch *watch)
+{
+    for (;;) {
+        struct sockaddr_ll from = {.sll_pkttype = PACKET_HOST};
+        uint8_t aside[ASIDE_SIZE];
+        struct iovec all = {.iov_base = state->bytes, .iov_len = sizeof state->bytes};
+        struct msghdr message = {.msg_name = &from,
+                                 .msg_namelen = sizeof from,
+                                 .msg_iov = &all,
+                                 .msg_iovlen = 1,
+                                 .msg_control = aside,
+                                 .msg_controllen = sizeof aside};
+        struct held held = {.watch = watch};
+        ssize_t size = recvmsg(watch->file, &message, 0);
         if (size < 0)
             return;
-        if (!wire_read(&state->pool, &packet, state->bytes, (size_t)size))
+        if (!wire_read(&state->pool, &held.packet, state->bytes, (size_t)size))
             continue;
-        if (watch->capture != NULL)
-            pcap_file_write(watch->capture, net_now(real->stage.net), &packet);
-        show(real, watch, &packet, from.sll_pkttype == PACKET_OUTGOING);
-        packet_drop(&state->pool, &packet);
+        held.at_ns = stamp_of(&message);
+        held.leaves = from.sll_pkttype == PACKET_OUTGOING;
+        hold(state, &held);
     }
+}
+
+/*
+ * A server's socket may be read before that of the client whose packet it got. So packets are shown
+ * in the order of their times, and only those before a time from which on every socket has been
+ * read.
+ */
+static void release(struct real *real, uint64_t until_ns)
+{
+    struct linux_state *state = real->state;
+    uint32_t shown = 0;
+    real_catch_up(real);
+    for (uint32_t i = 0; i < state->watch_count; i++)
+        drain(state, &state->watches[i]);
+    for (; shown < state->held_count && state->held[shown].at_ns <= until_ns; shown++) {
+        struct held *held = &state->held[shown];
+        if (held->watch->capture != NULL)
+            pcap_file_write(held->watch->capture, net_now(real->stage.net), &held->packet);
+        show(real, held->watch, &held->packet, held->leaves);
+        packet_drop(&state->pool, &held->packet);
+    }
+    state->held_count -= shown;
+    if (shown > 0)
+        memmove(state->held, state->held + shown, state->held_count * sizeof *state->held);
+    if (state->held_count > 0 && !ev_is_active(&state->timer)) {
+        ev_timer_set(&state->timer, HOLD_S, 0);
+        ev_timer_start(real->loop, &state->timer);
+    }
+}
+
+static void on_packet(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    const struct watch *watch = watcher->data;
+    (void)loop;
+    (void)events;
+    release(watch->real, wall_ns() - HOLD_NS);
+}
+
+static void on_time(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    release(timer->data, wall_ns() - HOLD_NS);
+}
+
+/* What a socket had no room for was seen by nobody, and no verdict can rest on the rest. */
+static bool settle(struct real *real, char error[static SPACE_ERROR_SIZE])
+{
+    struct linux_state *state = real->state;
+    release(real, UINT64_MAX);
+    for (uint32_t i = 0; i < state->watch_count; i++) {
+        struct tpacket_stats counts = {.tp_drops = 0};
+        socklen_t size = sizeof counts;
+        const struct watch *watch = &state->watches[i];
+        if (getsockopt(watch->file, SOL_PACKET, PACKET_STATISTICS, &counts, &size) == 0 &&
+            counts.tp_drops == 0)
+            continue;
+        snprintf(error, SPACE_ERROR_SIZE, "%u packets passed %s and were not seen", counts.tp_drops,
+                 net_name(real->stage.net, watch->place));
+        return false;
+    }
+    return true;
 }
 
 /* Packets are to be seen as they would be on a wire: single, and with checksums. */
@@ -135,6 +247,12 @@ static bool add_watch(struct real *real, uint32_t place, uint32_t interface, con
     /* Past the limit for all, where this process may. */
     if (setsockopt(watch->file, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
         setsockopt(watch->file, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    int yes = 1;
+    if (setsockopt(watch->file, SOL_SOCKET, SO_TIMESTAMPNS, &yes, sizeof yes) != 0) {
+        snprintf(error, SPACE_ERROR_SIZE, "packets of %s get no time: %s",
+                 net_name(real->stage.net, place), strerror(errno));
+        return false;
+    }
     ev_io_init(&watch->io, on_packet, watch->file, EV_READ);
     watch->io.data = watch;
     /* What has passed is seen before anybody is told what came of it. */
@@ -205,6 +323,8 @@ static bool build(struct real *real, char error[static SPACE_ERROR_SIZE])
     check(state != NULL);
     real->state = state;
     packet_pool_init(&state->pool);
+    ev_timer_init(&state->timer, on_time, HOLD_S, 0);
+    state->timer.data = real;
     state->watches =
         calloc((size_t)scenario->place_count * PLAN_INTERFACES_MAX + 1, sizeof *state->watches);
     state->kernel = kernel_new(real->stage.net);
@@ -241,6 +361,10 @@ static void end(struct real *real)
         if (state->watches[i].capture != NULL)
             pcap_file_close(state->watches[i].capture);
     }
+    ev_timer_stop(real->loop, &state->timer);
+    for (uint32_t i = 0; i < state->held_count; i++)
+        packet_drop(&state->pool, &state->held[i].packet);
+    free(state->held);
     free(state->watches);
     kernel_free(state->kernel);
     packet_pool_free(&state->pool);
@@ -289,4 +413,4 @@ bool run_linux_can(const struct plan_scenario *scenario, char why[static RUN_ERR
 }
 
 const struct real_network real_linux = {
-    .build = build, .begin = begin, .fault = fault, .end = end, .gate = NULL};
+    .build = build, .begin = begin, .fault = fault, .settle = settle, .end = end, .gate = NULL};

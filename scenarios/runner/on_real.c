@@ -94,7 +94,7 @@ static bool has_found_all(const struct real *real)
     uint32_t asked = 0;
     for (uint32_t i = 0; i < scenario->action_count; i++)
         asked += scenario->actions[i].kind == PLAN_CLASSIFY ? 1 : 0;
-    return real->stage.run->finding_count >= asked;
+    return asked > 0 && real->stage.run->finding_count >= asked;
 }
 
 static bool is_over(const struct real *real)
@@ -372,6 +372,9 @@ static bool make_run(struct real *real, char error[static SPACE_ERROR_SIZE])
     }
     if (!real->network->build(real, error))
         return false;
+    /* Homes are found before the clock runs. */
+    stage_schedule(&real->stage);
+    stage_count_quiet(&real->stage);
     ev_timer_start(real->loop, &tick);
     bool ready = start_programs(real, error);
     ev_timer_stop(real->loop, &tick);
@@ -379,9 +382,9 @@ static bool make_run(struct real *real, char error[static SPACE_ERROR_SIZE])
     bool captures = request->pcap_dir != NULL && real->network->gate != NULL;
     if (!ready || (captures && !stage_capture(&real->stage, error)))
         return false;
-    stage_schedule(&real->stage);
-    stage_count_quiet(&real->stage);
     play(real);
+    if (!real->failed && real->network->settle != NULL && !real->network->settle(real, error))
+        real_fail(real, error);
     run->slack_ns = SLACK_NS;
     run->end_ns = net_now(real->stage.net);
     run->packets = net_counts(real->stage.net)->sent;
@@ -462,12 +465,23 @@ static int sandbox_main(void *argument)
         run.notes = describe(&real, process);
     if (order->request->trace != NULL)
         fflush(order->request->trace);
+    if (stay) {
+        /* Its maker ends once it has the result. */
+        prctl(PR_SET_PDEATHSIG, 0);
+    } else {
+        guests_free(real.guests);
+        if (real.programs != NULL)
+            programs_free(real.programs);
+        /* What a program finds wrong at its end is as bad as what it finds before. */
+        if (done && real.failed) {
+            done = false;
+            memcpy(error, real.error, sizeof error);
+        }
+    }
     bool told = run_copy_write(order->result, scenario, &run, done ? NULL : error);
     close(order->result);
     if (stay) {
-        /* Its maker ends, and whoever reads what that writes waits for the end of it; this must
-           not end, and holds none of it. */
-        prctl(PR_SET_PDEATHSIG, 0);
+        /* Whoever reads what its maker writes waits for the end of it; this holds none of it. */
         int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
         check(nothing >= 0);
         for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++)
@@ -475,9 +489,6 @@ static int sandbox_main(void *argument)
         for (;;)
             pause();
     }
-    guests_free(real.guests);
-    if (real.programs != NULL)
-        programs_free(real.programs);
     if (real.state != NULL)
         real.network->end(&real);
     return told ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -28,6 +28,8 @@ struct real_network {
     /* The world has this fault now. False, with a sentence: it cannot be made so. */
     bool (*fault)(struct real *real, const struct net_fault *fault,
                   char error[static SPACE_ERROR_SIZE]);
+    /* No packet moves any more; false, with a sentence, where some were not seen. NULL: all are. */
+    bool (*settle)(struct real *real, char error[static SPACE_ERROR_SIZE]);
     void (*end)(struct real *real);
     const struct net_gate *gate; /* of servers and clients; NULL: the world carries no packets */
 };

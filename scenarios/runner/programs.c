@@ -208,6 +208,14 @@ static void fail_run(const struct program *program, int status)
     to->failed(to->context, why);
 }
 
+/* Of a program that was told to end: what it is made of may still have found something wrong. */
+static bool ends_well(int status)
+{
+    if (WIFSIGNALED(status))
+        return WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM;
+    return WEXITSTATUS(status) == 0;
+}
+
 /* The process is no more, and its parent knows. */
 static void ended(struct program *program, int status)
 {
@@ -218,7 +226,7 @@ static void ended(struct program *program, int status)
         take_line(program);
     close_output(program);
     /* A probe's status says what it has found. */
-    bool well = program->told || (program->probe && program->ready);
+    bool well = (program->told && ends_well(status)) || (program->probe && program->ready);
     program->ready = false;
     if (program->peers != NULL)
         forget_peers(program);
