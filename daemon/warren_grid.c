@@ -8,9 +8,9 @@
 
 #include "core/base/check.h"
 
-struct grid_cell {
+struct warren_grid_cell {
     char *words;
-    enum grid_colour colour;
+    enum warren_grid_colour colour;
 };
 
 const char *readable_bytes(uint64_t bytes, char text[static READABLE_SIZE])
@@ -68,26 +68,26 @@ void readable_print(FILE *file, const char *words)
         fputc((unsigned char)*words < ' ' || *words == 127 ? '?' : *words, file);
 }
 
-void grid_cell(struct grid *grid, enum grid_colour colour, const char *words)
+void warren_grid_cell(struct warren_grid *grid, enum warren_grid_colour colour, const char *words)
 {
     check(grid->columns > 0 && grid->columns <= GRID_COLUMNS_MAX);
     check(grid->count <= grid->room);
     if (grid->count == grid->room) {
         uint32_t room = grid->room == 0 ? 8 * grid->columns : 2 * grid->room;
-        struct grid_cell *cells = realloc(grid->cells, room * sizeof *cells);
+        struct warren_grid_cell *cells = realloc(grid->cells, room * sizeof *cells);
         if (cells == NULL)
             abort();
         grid->cells = cells;
         grid->room = room;
     }
-    struct grid_cell *cell = &grid->cells[grid->count++];
+    struct warren_grid_cell *cell = &grid->cells[grid->count++];
     cell->colour = colour;
     cell->words = strdup(words);
     if (cell->words == NULL)
         abort();
 }
 
-static void print_cell(const struct grid_cell *cell, size_t width, FILE *file, bool coloured)
+static void print_cell(const struct warren_grid_cell *cell, size_t width, FILE *file, bool coloured)
 {
     static const char *const codes[] = {"", "\033[32m", "\033[33m", "\033[31m"};
     bool colour = coloured && cell->colour != GRID_PLAIN;
@@ -99,7 +99,7 @@ static void print_cell(const struct grid_cell *cell, size_t width, FILE *file, b
         fputc(' ', file);
 }
 
-void grid_print(const struct grid *grid, FILE *file, bool coloured)
+void warren_grid_print(const struct warren_grid *grid, FILE *file, bool coloured)
 {
     check(grid->count % grid->columns == 0);
     size_t widths[GRID_COLUMNS_MAX] = {0};
@@ -117,15 +117,15 @@ void grid_print(const struct grid *grid, FILE *file, bool coloured)
     }
 }
 
-void grid_free(struct grid *grid)
+void warren_grid_free(struct warren_grid *grid)
 {
     for (uint32_t i = 0; i < grid->count; i++)
         free(grid->cells[i].words);
     free(grid->cells);
-    *grid = (struct grid){.columns = grid->columns};
+    *grid = (struct warren_grid){.columns = grid->columns};
 }
 
-bool grid_is_coloured(FILE *file)
+bool warren_grid_is_coloured(FILE *file)
 {
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");

@@ -24,7 +24,7 @@ const char *readable_latency(uint64_t microseconds, char text[static READABLE_SI
 /* Prints `words`, with '?' in the place of what could steer a terminal. */
 void readable_print(FILE *file, const char *words);
 
-enum grid_colour {
+enum warren_grid_colour {
     GRID_PLAIN,
     GRID_GOOD,
     GRID_DOUBTFUL,
@@ -32,19 +32,19 @@ enum grid_colour {
 };
 
 /* Cells in rows; each is copied. Start with {.columns = n}. */
-struct grid {
+struct warren_grid {
     uint32_t columns;
     uint32_t count; /* of all cells */
     uint32_t room;
-    struct grid_cell *cells;
+    struct warren_grid_cell *cells;
 };
 
-void grid_cell(struct grid *grid, enum grid_colour colour, const char *words);
+void warren_grid_cell(struct warren_grid *grid, enum warren_grid_colour colour, const char *words);
 /* Aligned, two blanks between the columns. */
-void grid_print(const struct grid *grid, FILE *file, bool coloured);
-void grid_free(struct grid *grid);
+void warren_grid_print(const struct warren_grid *grid, FILE *file, bool coloured);
+void warren_grid_free(struct warren_grid *grid);
 
 /* Whether `file` is a terminal that is to be coloured (https://no-color.org). */
-bool grid_is_coloured(FILE *file);
+bool warren_grid_is_coloured(FILE *file);
 
 #endif

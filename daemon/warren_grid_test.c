@@ -63,13 +63,13 @@ static void test_latency(void **state)
     }
 }
 
-static char *printed(const struct grid *grid, bool coloured)
+static char *printed(const struct warren_grid *grid, bool coloured)
 {
     char *text = NULL;
     size_t size;
     FILE *file = open_memstream(&text, &size);
     assert_non_null(file);
-    grid_print(grid, file, coloured);
+    warren_grid_print(grid, file, coloured);
     assert_int_equal(fclose(file), 0);
     return text;
 }
@@ -77,10 +77,10 @@ static char *printed(const struct grid *grid, bool coloured)
 static void test_table(void **state)
 {
     (void)state;
-    struct grid grid = {.columns = 3};
+    struct warren_grid grid = {.columns = 3};
     static const char *const words[] = {"A", "LONGER", "C", "a\033[2Jx", "b", "c"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        grid_cell(&grid, i == 4 ? GRID_GOOD : GRID_PLAIN, words[i]);
+        warren_grid_cell(&grid, i == 4 ? GRID_GOOD : GRID_PLAIN, words[i]);
     char *plain = printed(&grid, false);
     assert_string_equal(plain, "A       LONGER  C\n"
                                "a?[2Jx  b       c\n");
@@ -89,28 +89,28 @@ static void test_table(void **state)
                                   "a?[2Jx  \033[32mb\033[0m       c\n");
     free(plain);
     free(coloured);
-    grid_free(&grid);
+    warren_grid_free(&grid);
 }
 
 /* More rows than the first allocation has, and each is still there. */
 static void test_table_grows(void **state)
 {
     (void)state;
-    struct grid grid = {.columns = 1};
+    struct warren_grid grid = {.columns = 1};
     char *wanted = calloc(1, 4096);
     size_t used = 0;
     assert_non_null(wanted);
     for (uint32_t i = 0; i < 100; i++) {
         char word[16];
         snprintf(word, sizeof word, "row%u", (unsigned)i);
-        grid_cell(&grid, GRID_PLAIN, word);
+        warren_grid_cell(&grid, GRID_PLAIN, word);
         used += (size_t)snprintf(wanted + used, 4096 - used, "%s\n", word);
     }
     char *text = printed(&grid, false);
     assert_string_equal(text, wanted);
     free(text);
     free(wanted);
-    grid_free(&grid);
+    warren_grid_free(&grid);
 }
 
 int main(void)

@@ -51,14 +51,14 @@ static const char *member(const json_t *object, const char *name)
     return json_string_value(json_object_get(object, name));
 }
 
-static void row(struct grid *grid, const char *label, const char *words)
+static void row(struct warren_grid *grid, const char *label, const char *words)
 {
     check(grid->columns == 2);
-    grid_cell(grid, GRID_PLAIN, label);
-    grid_cell(grid, GRID_PLAIN, words);
+    warren_grid_cell(grid, GRID_PLAIN, label);
+    warren_grid_cell(grid, GRID_PLAIN, words);
 }
 
-static void row_place(struct grid *grid, const char *label, const json_t *place)
+static void row_place(struct warren_grid *grid, const char *label, const json_t *place)
 {
     const char *server = member(place, "server");
     const char *name = member(place, "name");
@@ -79,7 +79,7 @@ static void row_place(struct grid *grid, const char *label, const json_t *place)
 }
 
 /* The discovery over one family. */
-static void rows_family(struct grid *grid, const char *label, const json_t *found)
+static void rows_family(struct warren_grid *grid, const char *label, const json_t *found)
 {
     const char *nat = member(found, "nat");
     const char *mapped = member(found, "mapped");
@@ -113,7 +113,7 @@ static void rows_family(struct grid *grid, const char *label, const json_t *foun
 
 static void print_found(const json_t *found)
 {
-    struct grid grid = {.columns = 2};
+    struct warren_grid grid = {.columns = 2};
     row(&grid, "UDP",
         json_is_true(json_object_get(found, "udp")) ? "yes" : "no: blocked, or no server runs");
     rows_family(&grid, "IPv4", json_object_get(found, "ipv4"));
@@ -123,8 +123,8 @@ static void print_found(const json_t *found)
     const char *mapped = member(found, "mapped");
     if (mapped != NULL)
         row(&grid, "home sees", mapped);
-    grid_print(&grid, stdout, false);
-    grid_free(&grid);
+    warren_grid_print(&grid, stdout, false);
+    warren_grid_free(&grid);
 }
 
 static int run(int argc, char **argv)

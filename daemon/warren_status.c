@@ -25,15 +25,15 @@ static uint64_t count_of(const json_t *object, const char *name)
     return value > 0 && value < 1e18 ? (uint64_t)value : 0;
 }
 
-static void add_name(struct grid *grid, const json_t *peer)
+static void add_name(struct warren_grid *grid, const json_t *peer)
 {
     const char *name = member(peer, "name");
     name = name != NULL ? name : member(peer, "peer");
-    grid_cell(grid, GRID_PLAIN, or_dash(name != NULL ? name : member(peer, "key")));
+    warren_grid_cell(grid, GRID_PLAIN, or_dash(name != NULL ? name : member(peer, "key")));
 }
 
 /* Those that do not fit are counted: "10.64.0.3/32 +2". */
-static void add_addresses(struct grid *grid, const json_t *peer)
+static void add_addresses(struct warren_grid *grid, const json_t *peer)
 {
     const json_t *addresses = json_object_get(peer, "addresses");
     const char *first = or_dash(json_string_value(json_array_get(addresses, 0)));
@@ -49,17 +49,17 @@ static void add_addresses(struct grid *grid, const json_t *peer)
         snprintf(words, sizeof words, "%.*s +%zu", (int)size, first, more - 1);
     else
         snprintf(words, sizeof words, "%.*s", (int)size, first);
-    grid_cell(grid, GRID_PLAIN, words);
+    warren_grid_cell(grid, GRID_PLAIN, words);
 }
 
-static void add_path(struct grid *grid, const json_t *peer)
+static void add_path(struct warren_grid *grid, const json_t *peer)
 {
     static const struct {
         const char *word;
-        enum grid_colour colour;
+        enum warren_grid_colour colour;
     } paths[] = {{"direct", GRID_GOOD}, {"relayed", GRID_DOUBTFUL}, {"unreachable", GRID_BAD}};
     const char *path = or_dash(member(peer, "path"));
-    enum grid_colour colour = GRID_PLAIN;
+    enum warren_grid_colour colour = GRID_PLAIN;
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (strcmp(path, paths[i].word) == 0)
             colour = paths[i].colour;
@@ -71,10 +71,10 @@ static void add_path(struct grid *grid, const json_t *peer)
         snprintf(words, sizeof words, "%s via %s", path, via);
     else
         snprintf(words, sizeof words, "%s", path);
-    grid_cell(grid, colour, words);
+    warren_grid_cell(grid, colour, words);
 }
 
-static void add_times(struct grid *grid, const json_t *peer)
+static void add_times(struct warren_grid *grid, const json_t *peer)
 {
     char words[READABLE_SIZE + 8] = "-";
     char text[READABLE_SIZE];
@@ -82,22 +82,22 @@ static void add_times(struct grid *grid, const json_t *peer)
     if (rtt_ms > 0 && rtt_ms < 1e9)
         snprintf(words, sizeof words, "%s",
                  readable_latency((uint64_t)(rtt_ms * 1000 + 0.5), text));
-    grid_cell(grid, GRID_PLAIN, words);
+    warren_grid_cell(grid, GRID_PLAIN, words);
     snprintf(words, sizeof words, "never");
     if (json_is_number(json_object_get(peer, "last_handshake_s")))
         snprintf(words, sizeof words, "%s ago",
                  readable_seconds(count_of(peer, "last_handshake_s"), text));
-    grid_cell(grid, GRID_PLAIN, words);
+    warren_grid_cell(grid, GRID_PLAIN, words);
 }
 
-static void add_bytes(struct grid *grid, uint64_t sent, uint64_t received)
+static void add_bytes(struct warren_grid *grid, uint64_t sent, uint64_t received)
 {
     char out[READABLE_SIZE];
     char in[READABLE_SIZE];
     char words[2 * READABLE_SIZE + 8];
     snprintf(words, sizeof words, "%s / %s", readable_bytes(sent, out),
              readable_bytes(received, in));
-    grid_cell(grid, GRID_PLAIN, sent + received == 0 ? "-" : words);
+    warren_grid_cell(grid, GRID_PLAIN, sent + received == 0 ? "-" : words);
 }
 
 static void print_peers(const json_t *peers)
@@ -105,10 +105,10 @@ static void print_peers(const json_t *peers)
     static const char *const heads[] = {"PEER",      "ADDRESS",       "PATH",
                                         "REASON",    "ENDPOINT",      "RTT",
                                         "HANDSHAKE", "DIRECT OUT/IN", "RELAYED OUT/IN"};
-    struct grid grid = {.columns = sizeof heads / sizeof *heads};
+    struct warren_grid grid = {.columns = sizeof heads / sizeof *heads};
     check(grid.columns <= GRID_COLUMNS_MAX);
     for (uint32_t i = 0; i < grid.columns; i++)
-        grid_cell(&grid, GRID_PLAIN, heads[i]);
+        warren_grid_cell(&grid, GRID_PLAIN, heads[i]);
     size_t index;
     const json_t *peer;
     json_array_foreach(peers, index, peer)
@@ -116,14 +116,14 @@ static void print_peers(const json_t *peers)
         add_name(&grid, peer);
         add_addresses(&grid, peer);
         add_path(&grid, peer);
-        grid_cell(&grid, GRID_PLAIN, or_dash(member(peer, "reason")));
-        grid_cell(&grid, GRID_PLAIN, or_dash(member(peer, "endpoint")));
+        warren_grid_cell(&grid, GRID_PLAIN, or_dash(member(peer, "reason")));
+        warren_grid_cell(&grid, GRID_PLAIN, or_dash(member(peer, "endpoint")));
         add_times(&grid, peer);
         add_bytes(&grid, count_of(peer, "sent_direct"), count_of(peer, "received_direct"));
         add_bytes(&grid, count_of(peer, "sent_relayed"), count_of(peer, "received_relayed"));
     }
-    grid_print(&grid, stdout, grid_is_coloured(stdout));
-    grid_free(&grid);
+    warren_grid_print(&grid, stdout, warren_grid_is_coloured(stdout));
+    warren_grid_free(&grid);
 }
 
 /* One line on this node: "alice, client, 10.64.0.2/22 on warren0, home s1, seen at ..., up 2h 5m". */

@@ -42,12 +42,27 @@ static bool flush_conntrack(int host, char error[static SPACE_ERROR_SIZE])
     return kernel_refuse(error, "connection tracking cannot be emptied: %s", strerror(number));
 }
 
+/*
+ * Between the new rules and the emptying, packets of old flows would teach the old mappings again:
+ * so until both are done, the router takes nothing but IPv6's search for neighbours, which would be
+ * tried again only after a second. The rest is dropped before conntrack sees it (priority -200),
+ * and the last line of the new rules lets it in again.
+ */
 static bool flush(const struct kernel *kernel, uint32_t router, char error[static SPACE_ERROR_SIZE])
 {
+    struct kernel_lines *quiet = kernel_lines_new(kernel);
+    fprintf(kernel_lines_at(quiet, router),
+            "table inet quiet {\n chain hold {\n"
+            "  type filter hook prerouting priority -400; policy drop;\n"
+            "  icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n }\n}\n");
+    if (!kernel_lines_do(kernel, quiet, KERNEL_NFT, error))
+        return false;
+    bool empty = flush_conntrack(kernel->places[router].host, error);
     struct kernel_lines *lines = kernel_lines_new(kernel);
     kernel_write_router(lines, kernel, router);
-    return kernel_lines_do(kernel, lines, KERNEL_NFT, error) &&
-           flush_conntrack(kernel->places[router].host, error);
+    fprintf(kernel_lines_at(lines, router), "delete table inet quiet\n");
+    char ignored[SPACE_ERROR_SIZE] = "";
+    return kernel_lines_do(kernel, lines, KERNEL_NFT, empty ? error : ignored) && empty;
 }
 
 /* The new addresses first: Linux takes the routes away from an interface that has lost its last. */

@@ -6,9 +6,18 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
+
 #include "netns/kernel_test.h"
 
-enum { LOSS_PACKETS = 1000 };
+enum {
+    LOSS_PACKETS = 1000,
+    FORGET_ROUNDS = 6,
+    STREAM_GAP_NS = 2000000,
+    STREAM_WARM_NS = 50000000,
+};
 
 static bool both_ways(int a, int b, bool expected)
 {
@@ -181,6 +190,69 @@ static void test_router_counters(void **state)
     end(&site.bench);
 }
 
+/* ---- What a NAT forgets ---- */
+
+/* Sends to the address all the time, from a process of its own, which stop_stream() ends. */
+static pid_t start_stream(int file, const struct addr *to)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child != 0)
+        return child;
+    const struct timespec gap = {.tv_nsec = STREAM_GAP_NS};
+    struct sockaddr_storage remote;
+    socklen_t size = to_system(to, &remote);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+        (void)sendto(file, "x", 1, 0, (struct sockaddr *)&remote, size);
+        nanosleep(&gap, NULL);
+    }
+}
+
+static void stop_stream(pid_t child)
+{
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+/*
+ * A flow that never rests must not carry its mapping over the fault: while the rules change and the
+ * connections are forgotten, each of its packets could teach the old one again.
+ */
+static void test_faults_under_load(void **state)
+{
+    static const uint32_t kinds[] = {NET_FAULT_NAT_FLUSH, NET_FAULT_WAN_ADDRESS};
+    (void)state;
+    struct nat_config nat = preset("full-cone");
+    /* So that a port that comes back is one that was kept. */
+    nat.ports = NAT_PORTS_RANDOM;
+    nat.contiguity = false;
+    struct site site;
+    make_site(&site, &(struct net_router){.nat = &nat}, NULL);
+    int file = open_client(&site, site.alice, 40001);
+    int server = site.s[0][0];
+    struct addr there = local(server);
+    for (uint32_t i = 0; i < FORGET_ROUNDS * 2; i++) {
+        struct addr before = seen(file, server);
+        assert_int_equal(before.family, ADDR_V4);
+        pid_t stream = start_stream(file, &there);
+        const struct timespec warm = {.tv_nsec = STREAM_WARM_NS};
+        nanosleep(&warm, NULL);
+        do_fault(&site.bench, (struct net_fault){.kind = kinds[i % 2], .place = site.router});
+        stop_stream(stream);
+        while (receive(server, NEVER_MS).family != ADDR_NONE)
+            continue;
+        struct addr after = seen(file, server);
+        assert_int_equal(after.family, ADDR_V4);
+        if (kinds[i % 2] == NET_FAULT_NAT_FLUSH)
+            assert_int_not_equal(after.port, before.port);
+        else
+            assert_false(addr_equal_ip(&after, &before));
+    }
+    end(&site.bench);
+}
+
 static void test_can_link(void **state)
 {
     static const struct {
@@ -215,6 +287,7 @@ static int run_all(void *argument)
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_loss_and_counters),
         cmocka_unit_test(test_router_counters),
+        cmocka_unit_test(test_faults_under_load),
         cmocka_unit_test(test_can_link),
     };
     (void)argument;

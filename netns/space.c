@@ -440,10 +440,32 @@ static bool is_ready(int report_end, pid_t process, char error[static SPACE_ERRO
     return false;
 }
 
+/* What lies in /run is hidden by the sandbox's own, and would be missed later by whoever starts
+   programs of this folder, or from beside this one. */
+static bool is_outside_run(char error[static SPACE_ERROR_SIZE])
+{
+    static const struct {
+        const char *link;
+        const char *what;
+    } rows[] = {{"/proc/self/cwd", "the current directory"}, {"/proc/self/exe", "this program"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char begins[LINE_SIZE] = "";
+        ssize_t length = readlink(rows[i].link, begins, sizeof begins - 1);
+        if (length < 0)
+            return space_fail(error, errno, "%s cannot be read", rows[i].link);
+        if (strcmp(begins, "/run") == 0 || strncmp(begins, "/run/", 5) == 0)
+            return space_fail(error, 0, "%s is in /run, which a sandbox hides; use another folder",
+                              rows[i].what);
+    }
+    return true;
+}
+
 pid_t space_sandbox(space_main *first, void *argument, char error[static SPACE_ERROR_SIZE])
 {
     int alive[2];
     int report[2];
+    if (!is_outside_run(error))
+        return -1;
     if (pipe2(alive, O_CLOEXEC) < 0) {
         space_fail(error, errno, "no pipe for a sandbox");
         return -1;

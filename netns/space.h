@@ -11,7 +11,7 @@
  * In it /run is its own and has only an empty folder /run/tmp, which TMPDIR names; /proc shows its
  * processes; PATH ends with the folders of administrators' programs; signals are at their defaults;
  * there is no controlling terminal. /tmp is the maker's, because a checkout and its programs may
- * lie there.
+ * lie there; who is in /run, or is a program from there, gets no sandbox.
  *
  * As the first process of its namespace it cannot be ended by a signal with the default action,
  * except SIGKILL from outside, and it becomes the parent of those whose parent has ended. Nothing

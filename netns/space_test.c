@@ -639,6 +639,22 @@ static void nobody_can_do_the_same(void **state)
         assert_int_equal(WEXITSTATUS(status), OK);
 }
 
+static void who_is_in_run_is_told(void **state)
+{
+    char error[SPACE_ERROR_SIZE] = "";
+    int status = OK;
+    (void)state;
+    need_sandboxes();
+    int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(before >= 0);
+    assert_int_equal(chdir("/run"), 0);
+    pid_t process = space_sandbox(give_back, &status, error);
+    assert_int_equal(fchdir(before), 0);
+    close(before);
+    assert_int_equal(process, -1);
+    assert_ptr_equal(strstr(error, "the current directory is in /run"), error);
+}
+
 static void the_answer_stays(void **state)
 {
     char first[SPACE_ERROR_SIZE] = "";
@@ -663,6 +679,7 @@ int main(void)
         cmocka_unit_test(nothing_outlives_a_sandbox),
         cmocka_unit_test(a_shell_enters_a_host),
         cmocka_unit_test(nobody_can_do_the_same),
+        cmocka_unit_test(who_is_in_run_is_told),
         cmocka_unit_test(the_answer_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,8 +7,8 @@
 
 static bool same_datagram(const struct packet *a, const struct packet *b)
 {
-    return a->id == b->id && a->protocol == b->protocol && addr_equal_ip(&a->source, &b->source) &&
-           addr_equal_ip(&a->destination, &b->destination);
+    return a->id == b->id && a->protocol == b->protocol && a->headed == b->headed &&
+           addr_equal_ip(&a->source, &b->source) && addr_equal_ip(&a->destination, &b->destination);
 }
 
 static void give_up(struct packet_pool *pool, struct fragment_entry *entry)
@@ -135,15 +135,23 @@ static void merge_bytes(struct fragment_entry *entry, struct packet_pool *pool,
                to - from);
 }
 
+/* An ICMP error's buffer holds a struct, which cannot be put together from parts of others. */
+static bool can_merge(const struct packet *first, const struct packet *packet)
+{
+    if (packet->data != first->data)
+        return false;
+    return packet->buffer == first->buffer ||
+           (!packet_is_icmp_error(packet) && !packet_is_icmp_error(first));
+}
+
 static bool consistent(const struct fragment_entry *entry, const struct packet *packet)
 {
     uint32_t end = packet->offset + packet->length;
-    if (packet->data != entry->first.data || end > PACKET_TRANSPORT_MAX)
+    if (packet->length == 0 || end > PACKET_TRANSPORT_MAX || !can_merge(&entry->first, packet))
         return false;
     if (packet->more_fragments)
-        return packet->length % 8 == 0 && packet->length != 0 &&
-               (entry->total == 0 || end < entry->total);
-    return entry->total == 0 || entry->total == end;
+        return packet->length % 8 == 0 && (entry->total == 0 || end < entry->total);
+    return entry->total == 0 ? end > entry->end : end == entry->total;
 }
 
 enum fragment_result fragment_accept(struct fragment_table *table, struct packet_pool *pool,
@@ -161,8 +169,11 @@ enum fragment_result fragment_accept(struct fragment_table *table, struct packet
     entry->in_order = entry->in_order && packet->offset == entry->received;
     entry->received += packet->length;
     entry->fragments++;
+    uint32_t end = packet->offset + packet->length;
     if (!packet->more_fragments)
-        entry->total = packet->offset + packet->length;
+        entry->total = end;
+    if (end > entry->end)
+        entry->end = end;
     if (packet->length > entry->largest)
         entry->largest = packet->length;
     merge_bytes(entry, pool, packet);

@@ -32,6 +32,7 @@ struct fragment_entry {
     uint64_t since_ns;
     uint64_t order;    /* counts entries as they are made: the smaller the older */
     uint32_t total;    /* bytes of the whole IP payload, 0 until the last fragment came */
+    uint32_t end;      /* of the piece that reaches furthest */
     uint32_t received; /* bytes so far, each counted once */
     uint32_t fragments;
     uint32_t largest; /* bytes of the largest fragment's payload */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sim/fragment.h"
+#include "sim/icmp.h"
 
 enum { DATA = 4000, PIECES_MAX = 64 };
 
@@ -226,6 +227,134 @@ static void test_a_flood_does_not_harm_in_order_fragments(void **state)
     }
 }
 
+/* A piece as it pleases, over the bytes of a datagram of its own. */
+static void piece_of(struct fixture *f, uint32_t id, uint32_t offset, uint32_t length, bool more,
+                     struct packet *piece)
+{
+    datagram(f, piece, 1, id);
+    piece->offset = (uint16_t)offset;
+    piece->length = length;
+    piece->more_fragments = more;
+}
+
+/* A datagram ends behind all of its pieces, whichever comes first. */
+static void test_pieces_that_contradict_the_end_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        struct {
+            uint32_t offset;
+            uint32_t length;
+            bool more;
+            enum fragment_result result;
+        } pieces[4];
+        uint32_t count;
+    } rows[] = {
+        /* The last one ends before one that is there, and the bytes would add up. */
+        {{{24, 8, true, FRAGMENT_WAITS},
+          {0, 8, true, FRAGMENT_WAITS},
+          {16, 8, false, FRAGMENT_REFUSED}},
+         3},
+        /* Or where that one ends: then it is not the last. */
+        {{{8, 8, true, FRAGMENT_WAITS}, {16, 0, false, FRAGMENT_REFUSED}}, 2},
+        {{{16, 8, false, FRAGMENT_WAITS}, {24, 8, true, FRAGMENT_REFUSED}}, 2},
+        {{{16, 8, false, FRAGMENT_WAITS}, {24, 8, false, FRAGMENT_REFUSED}}, 2},
+        /* What was refused has left no trace. */
+        {{{24, 8, true, FRAGMENT_WAITS},
+          {16, 8, false, FRAGMENT_REFUSED},
+          {0, 24, true, FRAGMENT_WAITS},
+          {32, 3, false, FRAGMENT_WHOLE}},
+         4},
+    };
+    for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t lost = 0;
+        for (uint32_t j = 0; j < rows[i].count; j++) {
+            struct packet piece;
+            piece_of(f, i, rows[i].pieces[j].offset, rows[i].pieces[j].length,
+                     rows[i].pieces[j].more, &piece);
+            enum fragment_result result = fragment_accept(f->table, &f->pool, 0, &piece, &lost);
+            assert_int_equal(result, rows[i].pieces[j].result);
+            if (result == FRAGMENT_WHOLE)
+                packet_drop(&f->pool, &piece);
+        }
+        assert_int_equal(lost, 0);
+    }
+}
+
+/*
+ * What the data of an ICMP error means is not in its bytes, so pieces of two packets make none: the
+ * other packet may be an error too, or an echo of the same size, and come first or last.
+ */
+static void test_pieces_of_two_icmp_packets_do_not_mix(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t row = 0; row < 4; row++) {
+        bool is_echo = (row & 1) != 0;
+        struct packet cause;
+        struct packet own;
+        struct packet other;
+        struct addr at = addr_v4(0xc6120201, 0);
+        datagram(f, &cause, 1, 1);
+        icmp_make_error(&f->pool, &own, &cause, PACKET_ICMP_UNREACHABLE_PORT, 0, &at);
+        cause.ttl = 9;
+        icmp_make_error(&f->pool, &other, &cause, PACKET_ICMP_TIME_EXCEEDED, 0, &at);
+        packet_drop(&f->pool, &cause);
+        if (is_echo)
+            other.icmp = PACKET_ICMP_ECHO_REQUEST;
+        struct packet own_pieces[2];
+        struct packet other_pieces[2];
+        for (uint32_t i = 0; i < 2; i++) {
+            fragment_cut(&own, PACKET_IPV4_HEADER + 24, i * 24, &own_pieces[i]);
+            fragment_cut(&other, PACKET_IPV4_HEADER + 24, i * 24, &other_pieces[i]);
+        }
+        packet_drop(&f->pool, &own);
+        packet_drop(&f->pool, &other);
+        bool is_first = (row & 2) != 0;
+        struct packet *first = is_first ? other_pieces : own_pieces;
+        const uint8_t ttl = is_first ? 9 : PACKET_TTL_DEFAULT;
+        uint64_t lost = 0;
+        assert_int_equal(fragment_accept(f->table, &f->pool, 0, &first[0], &lost), FRAGMENT_WAITS);
+        struct packet *second = is_first ? own_pieces : other_pieces;
+        assert_int_equal(fragment_accept(f->table, &f->pool, 0, &second[1], &lost),
+                         FRAGMENT_REFUSED);
+        assert_int_equal(fragment_accept(f->table, &f->pool, 0, &second[0], &lost),
+                         FRAGMENT_REFUSED);
+        assert_int_equal(fragment_accept(f->table, &f->pool, 0, &first[1], &lost), FRAGMENT_WHOLE);
+        assert_int_equal(packet_is_icmp_error(&first[1]), !is_echo || !is_first);
+        struct packet_quote quote;
+        memcpy(&quote, first[1].buffer->bytes, sizeof quote);
+        assert_int_equal(quote.ttl, ttl);
+        packet_drop(&f->pool, &first[1]);
+    }
+}
+
+/*
+ * In one the bytes begin with a transport header, in the other behind it: they are two datagrams.
+ */
+static void test_headed_pieces_are_of_another_datagram(void **state)
+{
+    struct fixture *f = *state;
+    struct packet plain;
+    struct packet headed;
+    uint64_t lost = 0;
+    piece_of(f, 1, 0, 1480, true, &plain);
+    piece_of(f, 1, 1480, DATA - 1480, false, &headed);
+    headed.headed = true;
+    assert_int_equal(fragment_accept(f->table, &f->pool, 0, &plain, &lost), FRAGMENT_WAITS);
+    assert_int_equal(fragment_accept(f->table, &f->pool, 0, &headed, &lost), FRAGMENT_WAITS);
+    piece_of(f, 1, 1480, DATA + PACKET_UDP_HEADER - 1480, false, &plain);
+    assert_int_equal(fragment_accept(f->table, &f->pool, 0, &plain, &lost), FRAGMENT_WHOLE);
+    assert_false(plain.headed);
+    accept_whole(f, &plain);
+    piece_of(f, 1, 0, 1480, true, &headed);
+    headed.headed = true;
+    assert_int_equal(fragment_accept(f->table, &f->pool, 0, &headed, &lost), FRAGMENT_WHOLE);
+    assert_true(headed.headed);
+    assert_memory_equal(packet_data(&headed), f->data, DATA);
+    packet_drop(&f->pool, &headed);
+    assert_int_equal(lost, 0);
+}
+
 static void test_buffers_are_used_again(void **state)
 {
     struct fixture *f = *state;
@@ -249,6 +378,12 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_corruption_writes_on_a_copy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_flood_does_not_harm_in_order_fragments, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_pieces_that_contradict_the_end_are_refused, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_pieces_of_two_icmp_packets_do_not_mix, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_headed_pieces_are_of_another_datagram, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_buffers_are_used_again, set_up, tear_down),
     };

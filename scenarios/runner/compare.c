@@ -201,11 +201,11 @@ bool compare_run(struct compare *compare, const struct crew_config *config, uint
 
 /* ---- Whether it is the same ---- */
 
-/* The network that others are held against: the first that did not skip it; the count: none. */
+/* The network that others are held against: the first that ran it; the count: none. */
 static uint32_t first_side(const struct compare *compare, const struct compare_case *at)
 {
     uint32_t n = 0;
-    while (n < compare->network_count && at->sides[n].state == COMPARE_SKIPPED)
+    while (n < compare->network_count && at->sides[n].state != COMPARE_RAN)
         n++;
     return n;
 }
@@ -226,14 +226,17 @@ enum compare_result compare_result(const struct compare *compare, const struct c
     check(row < at->row_count && network < compare->network_count);
     if (side->state == COMPARE_SKIPPED)
         return COMPARE_NOTHING;
-    bool different = side->state == COMPARE_UNMADE;
-    if (!different && is_free(compare, at, row))
+    /* What a script declares is what runs come to, never that there is none. */
+    if (side->state == COMPARE_UNMADE)
+        return COMPARE_DIFFERENT;
+    check(first < compare->network_count);
+    bool different;
+    if (is_free(compare, at, row))
         different = !side->cells[row].agrees;
-    else if (!different && network == first)
+    else if (network == first)
         return COMPARE_NOTHING;
-    else if (!different)
-        different = at->sides[first].state == COMPARE_RAN &&
-                    strcmp(side->cells[row].text, at->sides[first].cells[row].text) != 0;
+    else
+        different = strcmp(side->cells[row].text, at->sides[first].cells[row].text) != 0;
     if (!different)
         return COMPARE_SAME;
     bool declared = plan_why_different(at->scenario, compare->networks[network]->name) != NULL ||

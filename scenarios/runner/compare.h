@@ -69,6 +69,7 @@ struct compare_totals {
     uint32_t differences;
     uint32_t declared;
     uint32_t skipped; /* pairs and classifications, counted for each network */
+    uint32_t unmade;  /* scenarios whose run could not be made, likewise */
 };
 
 /* Adds scenarios; their plan stays until compare_free(). `only`: those with this in their title. */

@@ -112,7 +112,7 @@ static void count(struct printing *printing, const struct compare_case *at, uint
     for (uint32_t n = 0; n < printing->compare->network_count; n++) {
         enum compare_result result = compare_result(printing->compare, at, row, n);
         bool skipped = at->sides[n].state == COMPARE_SKIPPED;
-        there += !skipped;
+        there += at->sides[n].state == COMPARE_RAN;
         printing->totals.skipped += skipped && pair;
         printing->totals.differences += result == COMPARE_DIFFERENT;
         printing->totals.declared += result == COMPARE_DECLARED;
@@ -181,8 +181,8 @@ static void print_declared(const struct printing *printing, const struct compare
             enum compare_result result = compare_result(compare, at, row, m);
             /* Of the network that all others are held against, they are what differs. */
             bool told = m == n || compare_result(compare, at, row, n) == COMPARE_NOTHING;
-            compared = compared ||
-                       (told && at->sides[n].state != COMPARE_SKIPPED && result != COMPARE_NOTHING);
+            bool ran = at->sides[n].state == COMPARE_RAN && at->sides[m].state == COMPARE_RAN;
+            compared = compared || (told && ran && result != COMPARE_NOTHING);
             different = different || (told && result == COMPARE_DECLARED);
         }
     if (different)
@@ -212,6 +212,8 @@ static void print_script(struct printing *printing, const struct compare_case *c
             count(printing, &cases[i], row);
         }
     for (uint32_t n = 0; n < compare->network_count; n++) {
+        for (uint32_t i = 0; i < cases_count; i++)
+            printing->totals.unmade += cases[i].sides[n].state == COMPARE_UNMADE;
         print_reasons(printing, cases, cases_count, n, COMPARE_SKIPPED, "-");
         print_reasons(printing, cases, cases_count, n, COMPARE_UNMADE, "! no run on");
         for (uint32_t i = 0; i < cases_count; i++)
@@ -234,8 +236,11 @@ struct compare_totals compare_report(const struct compare *compare, FILE *out, F
     const struct compare_totals *totals = &printing.totals;
     fprintf(out,
             "%" PRIu32 " pairs compared, %" PRIu32 " differences, %" PRIu32 " declared, %" PRIu32
-            " skipped\n",
+            " skipped",
             totals->pairs, totals->differences, totals->declared, totals->skipped);
+    if (totals->unmade > 0)
+        fprintf(out, ", %" PRIu32 " not run", totals->unmade);
+    fputc('\n', out);
     return *totals;
 }
 
@@ -275,5 +280,5 @@ int compare_command(const struct options *options)
         return EXIT_INTERRUPTED;
     if (!kept)
         return EXIT_USAGE;
-    return totals.differences > 0 ? EXIT_FAILED : EXIT_OK;
+    return totals.differences > 0 || totals.unmade > 0 ? EXIT_FAILED : EXIT_OK;
 }

@@ -1,5 +1,6 @@
 /* Comparing: networks that answer as they are told to, and what is said of them. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ struct answer {
     uint8_t reason;
     bool data;
     bool fails;
+    bool crashes;
     uint8_t mapping; /* that a classification finds */
 };
 
@@ -34,7 +36,8 @@ static const struct answer relayed = {.path = NODE_PATH_RELAYED,
                                       .reason = REASON_APDM_AGAINST_APDF,
                                       .data = true,
                                       .mapping = STUN_MAPPING_EIM};
-static struct answer answers[2];
+static struct answer answers[3];
+static uint32_t network_count = 2;
 
 static bool make_run(const struct run_request *request, struct run *run, const struct answer *as,
                      char error[static RUN_ERROR_SIZE])
@@ -43,6 +46,8 @@ static bool make_run(const struct run_request *request, struct run *run, const s
     uint32_t a = action->place, b = action->peer;
     *run = (struct run){.findings = NULL};
     snprintf(error, RUN_ERROR_SIZE, "no daemons");
+    if (as->crashes)
+        raise(SIGKILL);
     if (as->fails)
         return false;
     if (action->kind == PLAN_CLASSIFY) {
@@ -92,6 +97,12 @@ static bool run_second(const struct run_request *request, struct run *run,
     return make_run(request, run, &answers[1], error);
 }
 
+static bool run_third(const struct run_request *request, struct run *run,
+                      char error[static RUN_ERROR_SIZE])
+{
+    return make_run(request, run, &answers[2], error);
+}
+
 static bool can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE])
 {
     snprintf(why, RUN_ERROR_SIZE, "it has no %s", scenario->title);
@@ -107,12 +118,14 @@ static bool is_nowhere(char why[static RUN_ERROR_SIZE])
 static const struct run_network first = {.name = "sim", .run = run_first};
 static const struct run_network second = {
     .name = "linux", .run = run_second, .real = true, .can = can};
+static const struct run_network third = {.name = "third", .run = run_third, .real = true};
 static const struct run_network absent = {.name = "tun", .is_there = is_nowhere};
 
 /* What is said about a script whose scenarios run on both; free(). */
 static char *said(const char *script, struct compare_totals *totals, bool json)
 {
-    struct compare compare = {.networks = {&first, &second}, .network_count = 2};
+    struct compare compare = {.networks = {&first, &second, &third},
+                              .network_count = network_count};
     const struct crew_config config = {.jobs = 2};
     char error[LOAD_ERROR_SIZE], *text = NULL, *lines = NULL;
     size_t size, line_size;
@@ -155,53 +168,57 @@ static void test_pairs(void **state)
         uint32_t pairs, differences, declared_count;
         const char *said;
     } rows[] = {
-        {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, 0},
+        {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, false, 0},
          "",
          1,
          0,
          0,
          "t: a, b  relayed (apdm-against-apdf)    relayed (apdm-against-apdf)\n"},
-        {{NODE_PATH_RELAYED, REASON_PROBES_UNANSWERED, true, false, 0},
+        {{NODE_PATH_RELAYED, REASON_PROBES_UNANSWERED, true, false, false, 0},
          "",
          1,
          1,
          0,
          "relayed (probes-unanswered) !\n"},
-        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, 0}, "", 1, 1, 0, "direct (punched)"},
-        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, 0},
+        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0}, "", 1, 1, 0, " (punched) !"},
+        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
          "differs('linux', 'ports are kept there')",
          1,
          0,
          1,
          "\n+ t, linux: ports are kept there\n"},
-        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, 0},
+        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
          "differs('sim', 'it is wrong')",
          1,
          0,
          1,
          "\n+ t, sim: it is wrong\n"},
-        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, 0},
+        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
          "differs('tun', 'not this')",
          1,
          1,
          0,
          "direct (punched)"},
-        {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, 0},
+        {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, false, 0},
          "differs('linux', 'so it was')",
          1,
          0,
          0,
          "\n# t: linux is declared to differ (so it was), and does not\n"},
         /* the path is the same, and what was expected besides is not */
-        {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, false, false, 0},
+        {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, false, false, false, 0},
          "",
          1,
          1,
          0,
          "\n  on linux: 0 packets arrived"},
         /* the expectation fails too, and the pair has said so */
-        {{NODE_PATH_PENDING, REASON_NONE, false, false, 0}, "", 1, 1, 0, "pending"},
-        {{.fails = true}, "", 1, 2, 0, "\n! no run on linux, 1 scenario: no daemons\n"},
+        {{NODE_PATH_PENDING, REASON_NONE, false, false, false, 0}, "", 1, 1, 0, "pending"},
+        {{.fails = true}, "", 0, 1, 0, "\n! no run on linux, 1 scenario: no daemons\n"},
+        /* what was not run is no difference that could have been declared */
+        {{.fails = true}, "differs('linux', 'so it was')", 0, 1, 0, "no run !\n"},
+        {{.fails = true}, "differs('sim', 'so it was')", 0, 1, 0, "no run !\n"},
+        {{.crashes = true}, "differs('linux', 'so it was')", 0, 1, 0, "ended by signal 9"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -212,10 +229,11 @@ static void test_pairs(void **state)
         snprintf(script, sizeof script, "scenario 't' %s\n" WORLD EXPECTED, rows[i].declared);
         char *text = said(script, &totals, false);
         check_said(text, rows[i].said);
-        if (!rows[i].second.fails)
-            check_totals(&totals, rows[i].pairs, rows[i].differences, rows[i].declared_count, 0);
-        else
-            assert_int_not_equal(totals.differences, 0);
+        bool unmade = rows[i].second.fails || rows[i].second.crashes;
+        check_totals(&totals, rows[i].pairs, rows[i].differences, rows[i].declared_count, 0);
+        assert_int_equal(totals.unmade, unmade);
+        if (unmade && strstr(text, "and does not") != NULL)
+            fail_msg("it was not run:\n%s", text);
         free(text);
     }
 }
@@ -251,6 +269,40 @@ static void test_no_run(void **state)
     check_totals(&totals, 0, 1, 0, 0);
     check_said(text, "no run !\n");
     check_said(text, "\n! no run on linux, 1 scenario: no daemons\n");
+    free(text);
+    /* Nor an expectation. */
+    for (uint32_t i = 0; i < 2; i++) {
+        answers[1].fails = i == 0;
+        answers[1].crashes = i == 1;
+        text = said("scenario 't' server 's1' hostile 'm' client 'b'\n"
+                    "differs('linux', 'so it was')\n"
+                    "at '1s' { flood('m', 'b', { count = 3 }) }\n",
+                    &totals, false);
+        check_totals(&totals, 0, 0, 0, 0);
+        assert_int_equal(totals.unmade, 1);
+        check_said(text, "\n! no run on linux, 1 scenario: ");
+        check_said(text, "\n0 pairs compared, 0 differences, 0 declared, 0 skipped, 1 not run\n");
+        free(text);
+    }
+}
+
+/* Where the first network did not run it, the others are held against each other. */
+static void test_first_not_run(void **state)
+{
+    struct compare_totals totals;
+    (void)state;
+    network_count = 3;
+    answers[0] = (struct answer){.fails = true};
+    answers[1] = answers[2] = relayed;
+    free(said("scenario 't'\n" WORLD EXPECTED, &totals, false));
+    check_totals(&totals, 1, 1, 0, 0);
+    answers[2].path = NODE_PATH_DIRECT;
+    answers[2].reason = REASON_PUNCHED;
+    char *text = said("scenario 't'\n" WORLD EXPECTED, &totals, false);
+    network_count = 2;
+    check_totals(&totals, 1, 2, 0, 0);
+    assert_int_equal(totals.unmade, 1);
+    check_said(text, "direct (punched) !\n");
     free(text);
 }
 
@@ -366,10 +418,11 @@ static void test_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pairs),      cmocka_unit_test(test_skipped),
-        cmocka_unit_test(test_no_run),     cmocka_unit_test(test_order),
-        cmocka_unit_test(test_classified), cmocka_unit_test(test_json),
-        cmocka_unit_test(test_left_out),   cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_pairs),         cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_no_run),        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_classified),    cmocka_unit_test(test_json),
+        cmocka_unit_test(test_left_out),      cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_first_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

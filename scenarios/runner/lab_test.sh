@@ -91,6 +91,18 @@ if command -v jq >/dev/null; then
 else
     skip "jq reads it" "jq is not installed"
 fi
+# Daemons that end at once: no run is made, nothing is expected of it, and what is declared excuses nothing.
+mkdir "$tmp/dead"
+cp "$lab" "$tmp/dead/warren-lab"
+printf '#!/bin/sh\nexit 1\n' | tee "$tmp/dead/warrend" >"$tmp/dead/stun-probe"
+chmod +x "$tmp"/dead/*
+echo 'scenario "dead" differs("tun", "so it is") server "s1" client "a" client "b" mesh() at "1s" { crash("b") }' >"$tmp/dead.lua"
+if "$tmp/dead/warren-lab" run "$tmp/dead.lua" --on tun 2>&1 | grep -q '# SKIP'; then
+    skip "a run that cannot be made" "this machine has no tun"
+else
+    check "a run that cannot be made" 1 '^not ok 1 - dead: it runs$' "$tmp/dead/warren-lab" run "$tmp/dead.lua" --on tun
+    check "  in a comparison" 1 '^0 pairs compared, 0 differences, 0 declared, 0 skipped, 1 not run$' "$tmp/dead/warren-lab" compare "$tmp/dead.lua" --on sim,tun
+fi
 check "a file that cannot be written" 2 'No such file or directory' "$lab" run "$tmp/right.lua" --json "$tmp/no/where"
 
 "$lab" run "$tmp/right.lua" --tape "$tmp/tapes" --pcap "$tmp/pcaps" >/dev/null

@@ -80,7 +80,7 @@ struct course {
     uint32_t storms; /* runs that did not end by themselves */
     uint64_t storm_seed;
     uint64_t storm_ns; /* how far the first of them came */
-    uint32_t unmade;   /* runs in real time that could not be made */
+    uint32_t unmade;   /* runs in real time that could not be made: these fail the scenario */
     uint64_t unmade_seed;
     char unmade_why[RUN_ERROR_SIZE];
     char **notes; /* by run, from the network; NULL where it says nothing */
@@ -379,8 +379,8 @@ static void report_storm(struct session *session, const struct course *course)
         explain(session, course, course->storm_seed);
 }
 
-/* Where nothing is expected, a verdict says that runs could not be made, or why there were none. */
-static void report_unmade(struct session *session, const struct course *course)
+/* Says that runs could not be made, or why there were none. */
+static void report_unmade(struct session *session, const struct course *course, uint64_t explained)
 {
     struct report_verdict verdict = {
         .script = session->script,
@@ -395,7 +395,7 @@ static void report_unmade(struct session *session, const struct course *course)
         .happened = course->unmade_why,
     };
     report_verdict(&session->report, &verdict);
-    if (!course->skipped)
+    if (!course->skipped && course->unmade_seed != explained)
         explain(session, course, course->unmade_seed);
 }
 
@@ -424,8 +424,9 @@ static void report_course(struct session *session, const struct course *course)
             .wanted = wanted,
             .happened = tally->happened,
         };
-        /* What the script says to be different there cannot fail; nor must it be. */
-        if (!verdict.passed && verdict.skipped == NULL)
+        /* What the script says to be different there cannot fail; nor must it be. That speaks of
+           what runs come to, and excuses none that was not made. */
+        if (!verdict.passed && verdict.skipped == NULL && course->unmade == 0)
             verdict.skipped = plan_why_different(scenario, session->network->name);
         report_verdict(&session->report, &verdict);
         if (verdict.skipped == NULL && !verdict.passed && tally->seed != explained) {
@@ -435,8 +436,9 @@ static void report_course(struct session *session, const struct course *course)
     }
     if (course->storms > 0)
         report_storm(session, course);
-    if (scenario->expect_count == 0 && (course->unmade > 0 || course->skipped))
-        report_unmade(session, course);
+    /* What is expected may be nothing, unknown, or true of some runs; each run has to be made. */
+    if (course->unmade > 0 || (course->skipped && scenario->expect_count == 0))
+        report_unmade(session, course, explained);
     if (!session->options->twice)
         return;
     struct report_verdict verdict = {
@@ -678,13 +680,10 @@ static bool run_all(struct session *session, struct plan *plans)
     return ran;
 }
 
-int session_run(const struct options *options)
+int session_run_on(const struct options *options, const struct run_network *network)
 {
-    struct session session = {
-        .options = options,
-        .network = setup_network(options->network != NULL ? options->network : "sim"),
-    };
-    if (session.network == NULL || !fits_network(options, session.network))
+    struct session session = {.options = options, .network = network};
+    if (!fits_network(options, network))
         return EXIT_USAGE;
     struct plan *plans = setup_load(options);
     if (plans == NULL)
@@ -701,4 +700,11 @@ int session_run(const struct options *options)
     if (!ran || !kept)
         return EXIT_USAGE;
     return session.report.failed > 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int session_run(const struct options *options)
+{
+    const struct run_network *network =
+        setup_network(options->network != NULL ? options->network : "sim");
+    return network != NULL ? session_run_on(options, network) : EXIT_USAGE;
 }

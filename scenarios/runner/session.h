@@ -3,8 +3,11 @@
 #define WARREN_RUNNER_SESSION_H
 
 #include "scenarios/runner/options.h"
+#include "scenarios/runner/run.h"
 
 /* The exit code. */
 int session_run(const struct options *options);
+/* Likewise on this network, whatever the options name. */
+int session_run_on(const struct options *options, const struct run_network *network);
 
 #endif

@@ -84,20 +84,42 @@ bool setup_is_there(const struct run_network *network, char why[static RUN_ERROR
     return network->is_there == NULL || network->is_there(why);
 }
 
+/* When an action that is repeated is done. */
+static uint64_t action_end_ns(const struct plan_action *action)
+{
+    uint64_t room_ns = UINT64_MAX - action->at_ns;
+    if (action->every_ns != 0 && action->count > room_ns / action->every_ns)
+        return UINT64_MAX;
+    return action->at_ns + action->count * action->every_ns;
+}
+
+/*
+ * How long a run takes: as the script says, or until all has happened that it commands, and all can
+ * be seen that it expects.
+ */
+static uint64_t needs_ns(const struct plan_scenario *scenario)
+{
+    uint64_t most_ns = 0;
+    if (scenario->duration_ns != PLAN_DURATION_DEFAULT_NS)
+        return scenario->duration_ns;
+    for (uint32_t i = 0; i < scenario->action_count; i++) {
+        uint64_t end_ns = action_end_ns(&scenario->actions[i]);
+        most_ns = end_ns > most_ns ? end_ns : most_ns;
+    }
+    for (uint32_t i = 0; i < scenario->expect_count; i++) {
+        uint64_t end_ns = scenario->expects[i].after_ns + scenario->expects[i].within_ns;
+        most_ns = end_ns > most_ns ? end_ns : most_ns;
+    }
+    return most_ns;
+}
+
 bool setup_can_run(const struct run_network *network, const struct plan_scenario *scenario,
                    uint64_t longest_ns, char why[static RUN_ERROR_SIZE])
 {
     char takes[FIELD_TEXT_SIZE], longest[FIELD_TEXT_SIZE];
-    uint64_t needs_ns = scenario->duration_ns;
-    /* Where the script does not say how long a run takes, it ends when all has happened. */
-    if (needs_ns == PLAN_DURATION_DEFAULT_NS) {
-        needs_ns = 0;
-        for (uint32_t i = 0; i < scenario->action_count; i++)
-            if (scenario->actions[i].at_ns > needs_ns)
-                needs_ns = scenario->actions[i].at_ns;
-    }
-    if (network->real && needs_ns > longest_ns) {
-        field_render_duration(needs_ns, takes);
+    uint64_t takes_ns = needs_ns(scenario);
+    if (network->real && takes_ns > longest_ns) {
+        field_render_duration(takes_ns, takes);
         snprintf(why, RUN_ERROR_SIZE,
                  "it takes %s, and runs in real time are cut at %s: --longest %s", takes,
                  field_render_duration(longest_ns, longest), takes);
