@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/base/check.h"
+#include "daemon/text.h"
 #include "netns/kernel.h"
 #include "scenarios/runner/on_real.h"
 #include "sim/pcap.h"
@@ -53,6 +55,14 @@ struct held {
     struct packet packet;
 };
 
+/* Datagrams of a server with one address, as they were seen. */
+struct tally {
+    uint32_t place; /* of the world */
+    struct addr remote;
+    uint64_t sent;
+    uint64_t received;
+};
+
 struct linux_state {
     struct kernel *kernel;
     struct watch *watches;
@@ -62,10 +72,35 @@ struct linux_state {
     uint32_t held_count;
     uint32_t held_room;
     ev_timer timer; /* while some are held */
+    struct tally *tallies;
+    uint32_t tally_count;
     uint8_t bytes[PACKET_SIZE];
 };
 
 /* ---- What passes ---- */
+
+/* The relay's packets are counted once more, by rules of the kernel's that know of no daemon. */
+static void count(struct linux_state *state, const struct stage *stage, const struct held *held)
+{
+    const struct packet *packet = &held->packet;
+    uint32_t place = stage->clients[held->watch->place];
+    if (place == PLAN_INTERNET || stage->scenario->places[place].kind != PLAN_SERVER ||
+        packet->protocol != PACKET_UDP)
+        return;
+    struct addr remote = addr_with_port(held->leaves ? packet->destination : packet->source, 0);
+    uint32_t at = 0;
+    while (at < state->tally_count && (state->tallies[at].place != held->watch->place ||
+                                       !addr_equal(&state->tallies[at].remote, &remote)))
+        at++;
+    if (at == state->tally_count) {
+        state->tallies = realloc(state->tallies, (at + 1) * sizeof *state->tallies);
+        check(state->tallies != NULL);
+        state->tallies[at] = (struct tally){.place = held->watch->place, .remote = remote};
+        state->tally_count++;
+    }
+    state->tallies[at].sent += held->leaves ? 1 : 0;
+    state->tallies[at].received += held->leaves ? 0 : 1;
+}
 
 /* Shown as the simulated network would show it; of what a router does not pass on inwards only its
    coming is seen. */
@@ -158,6 +193,7 @@ static void release(struct real *real, uint64_t until_ns)
         struct held *held = &state->held[shown];
         if (held->watch->capture != NULL)
             pcap_file_write(held->watch->capture, net_now(real->stage.net), &held->packet);
+        count(state, &real->stage, held);
         show(real, held->watch, &held->packet, held->leaves);
         packet_drop(&state->pool, &held->packet);
     }
@@ -185,6 +221,25 @@ static void on_time(struct ev_loop *loop, ev_timer *timer, int events)
     release(timer->data, wall_ns() - HOLD_NS);
 }
 
+/* Whether the kernel's counters at each server say what was seen there. */
+static bool agrees(struct real *real, const struct tally *tally,
+                   char error[static SPACE_ERROR_SIZE])
+{
+    struct linux_state *state = real->state;
+    uint64_t sent, received;
+    char text[TEXT_ADDR_SIZE];
+    if (!kernel_counted(state->kernel, tally->place, &tally->remote, &sent, &received, error))
+        return false;
+    if (sent == tally->sent && received == tally->received)
+        return true;
+    snprintf(error, SPACE_ERROR_SIZE,
+             "nft counted %" PRIu64 " datagrams from %s to %s and %" PRIu64 " back; %" PRIu64
+             " and %" PRIu64 " were seen",
+             received, text_addr(text, &tally->remote), net_name(real->stage.net, tally->place),
+             sent, tally->received, tally->sent);
+    return false;
+}
+
 /* What a socket had no room for was seen by nobody, and no verdict can rest on the rest. */
 static bool settle(struct real *real, char error[static SPACE_ERROR_SIZE])
 {
@@ -201,6 +256,10 @@ static bool settle(struct real *real, char error[static SPACE_ERROR_SIZE])
                  net_name(real->stage.net, watch->place));
         return false;
     }
+    /* Programs of other meshes go on. */
+    for (uint32_t i = 0; real->programs != NULL && i < state->tally_count; i++)
+        if (!agrees(real, &state->tallies[i], error))
+            return false;
     return true;
 }
 
@@ -365,6 +424,7 @@ static void end(struct real *real)
     for (uint32_t i = 0; i < state->held_count; i++)
         packet_drop(&state->pool, &state->held[i].packet);
     free(state->held);
+    free(state->tallies);
     free(state->watches);
     kernel_free(state->kernel);
     packet_pool_free(&state->pool);

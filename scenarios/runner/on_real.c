@@ -29,7 +29,7 @@
 /* Scheduling, and how long a program takes that has to share the processor with many others. */
 #define SLACK_NS (SECOND_NS / 2)
 
-enum { READY_S = 20, FOLDER_MODE = 0700 };
+enum { READY_S = 20, FOLDER_MODE = 0700, SETTLE_NS = 50000000 };
 
 static const char folder[] = "/run/warren-lab";
 
@@ -356,6 +356,24 @@ static void play(struct real *real)
     ev_prepare_stop(real->loop, &prepare);
 }
 
+/* What was seen is held against what the network itself knows, while nothing moves. */
+static void settle(struct real *real)
+{
+    const struct timespec pause = {.tv_nsec = SETTLE_NS};
+    char error[SPACE_ERROR_SIZE];
+    if (real->failed || real->network->settle == NULL)
+        return;
+    for (uint32_t i = 0; real->programs != NULL && i < real->stage.scenario->place_count; i++)
+        if (real_has_program(real, i))
+            programs_suspend(real->programs, i);
+    nanosleep(&pause, NULL);
+    if (!real->network->settle(real, error))
+        real_fail(real, error);
+    for (uint32_t i = 0; real->programs != NULL && i < real->stage.scenario->place_count; i++)
+        if (real_has_program(real, i))
+            programs_resume(real->programs, i);
+}
+
 static bool make_run(struct real *real, char error[static SPACE_ERROR_SIZE])
 {
     const struct run_request *request = real->stage.request;
@@ -383,8 +401,7 @@ static bool make_run(struct real *real, char error[static SPACE_ERROR_SIZE])
     if (!ready || (captures && !stage_capture(&real->stage, error)))
         return false;
     play(real);
-    if (!real->failed && real->network->settle != NULL && !real->network->settle(real, error))
-        real_fail(real, error);
+    settle(real);
     run->slack_ns = SLACK_NS;
     run->end_ns = net_now(real->stage.net);
     run->packets = net_counts(real->stage.net)->sent;
@@ -410,7 +427,7 @@ static char *describe(const struct real *real, pid_t process)
     size_t size;
     FILE *file = open_memstream(&notes, &size);
     check(file != NULL);
-    fprintf(file, "left standing until its process ends: kill %ld\n", (long)process);
+    fprintf(file, "left standing until its process ends: kill -KILL %ld\n", (long)process);
     for (uint32_t i = 0; i < real->stage.scenario->place_count; i++) {
         char line[RUN_ERROR_SIZE];
         if (real->hosts[i] < 0)

@@ -390,7 +390,12 @@ static void count(const struct stage *stage, const struct net_event *event)
 /* A hostile host hears what a node has sent once it has arrived at another: it is no faster. */
 static void hear(const struct stage *stage, const struct net_event *event)
 {
-    if (event->packet == NULL || !net_is_node(stage->net, event->place))
+    uint32_t place = stage->clients[event->place];
+    if (event->packet == NULL || place == PLAN_INTERNET)
+        return;
+    /* A node of the core, or a program in its place. */
+    uint8_t kind = stage->scenario->places[place].kind;
+    if (kind != PLAN_SERVER && kind != PLAN_CLIENT)
         return;
     if (event->kind == NET_SENT)
         hostile_notice(stage->ear, event->packet);
