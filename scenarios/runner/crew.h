@@ -13,7 +13,7 @@
 
 enum {
     CREW_JOBS_PER_PROCESSOR = 8,
-    CREW_PLACES_PER_JOB = 6, /* of the scenarios that run at once, on average */
+    CREW_PLACES_PER_JOB = 8, /* of the scenarios that run at once, on average */
 };
 
 struct crew;
