@@ -160,77 +160,80 @@ static void check_said(const char *text, const char *part)
         fail_msg("no \"%s\" in:\n%s", part, text);
 }
 
+/* What two networks answer, and what comes of it. */
+static const struct pair_row {
+    struct answer second;
+    const char *declared; /* a word of the script, or "" */
+    uint32_t pairs, differences, declared_count;
+    const char *said;
+} pair_rows[] = {
+    {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, false, 0},
+     "",
+     1,
+     0,
+     0,
+     "t: a, b  relayed (apdm-against-apdf)    relayed (apdm-against-apdf)\n"},
+    {{NODE_PATH_RELAYED, REASON_PROBES_UNANSWERED, true, false, false, 0},
+     "",
+     1,
+     1,
+     0,
+     "relayed (probes-unanswered) !\n"},
+    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0}, "", 1, 1, 0, " (punched) !"},
+    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
+     "differs('linux', 'ports are kept there')",
+     1,
+     0,
+     1,
+     "\n+ t, linux: ports are kept there\n"},
+    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
+     "differs('sim', 'it is wrong')",
+     1,
+     0,
+     1,
+     "\n+ t, sim: it is wrong\n"},
+    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
+     "differs('tun', 'not this')",
+     1,
+     1,
+     0,
+     "direct (punched)"},
+    {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, false, 0},
+     "differs('linux', 'so it was')",
+     1,
+     0,
+     0,
+     "\n# t: linux is declared to differ (so it was), and does not\n"},
+    /* the path is the same, and what was expected besides is not */
+    {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, false, false, false, 0},
+     "",
+     1,
+     1,
+     0,
+     "\n  on linux: 0 packets arrived"},
+    /* the expectation fails too, and the pair has said so */
+    {{NODE_PATH_PENDING, REASON_NONE, false, false, false, 0}, "", 1, 1, 0, "pending"},
+    {{.fails = true}, "", 0, 1, 0, "\n! no run on linux, 1 scenario: no daemons\n"},
+    /* what was not run is no difference that could have been declared */
+    {{.fails = true}, "differs('linux', 'so it was')", 0, 1, 0, "no run !\n"},
+    {{.fails = true}, "differs('sim', 'so it was')", 0, 1, 0, "no run !\n"},
+    {{.crashes = true}, "differs('linux', 'so it was')", 0, 1, 0, "ended by signal 9"},
+};
+
 static void test_pairs(void **state)
 {
-    static const struct {
-        struct answer second;
-        const char *declared; /* a word of the script, or "" */
-        uint32_t pairs, differences, declared_count;
-        const char *said;
-    } rows[] = {
-        {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, false, 0},
-         "",
-         1,
-         0,
-         0,
-         "t: a, b  relayed (apdm-against-apdf)    relayed (apdm-against-apdf)\n"},
-        {{NODE_PATH_RELAYED, REASON_PROBES_UNANSWERED, true, false, false, 0},
-         "",
-         1,
-         1,
-         0,
-         "relayed (probes-unanswered) !\n"},
-        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0}, "", 1, 1, 0, " (punched) !"},
-        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
-         "differs('linux', 'ports are kept there')",
-         1,
-         0,
-         1,
-         "\n+ t, linux: ports are kept there\n"},
-        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
-         "differs('sim', 'it is wrong')",
-         1,
-         0,
-         1,
-         "\n+ t, sim: it is wrong\n"},
-        {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
-         "differs('tun', 'not this')",
-         1,
-         1,
-         0,
-         "direct (punched)"},
-        {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, false, 0},
-         "differs('linux', 'so it was')",
-         1,
-         0,
-         0,
-         "\n# t: linux is declared to differ (so it was), and does not\n"},
-        /* the path is the same, and what was expected besides is not */
-        {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, false, false, false, 0},
-         "",
-         1,
-         1,
-         0,
-         "\n  on linux: 0 packets arrived"},
-        /* the expectation fails too, and the pair has said so */
-        {{NODE_PATH_PENDING, REASON_NONE, false, false, false, 0}, "", 1, 1, 0, "pending"},
-        {{.fails = true}, "", 0, 1, 0, "\n! no run on linux, 1 scenario: no daemons\n"},
-        /* what was not run is no difference that could have been declared */
-        {{.fails = true}, "differs('linux', 'so it was')", 0, 1, 0, "no run !\n"},
-        {{.fails = true}, "differs('sim', 'so it was')", 0, 1, 0, "no run !\n"},
-        {{.crashes = true}, "differs('linux', 'so it was')", 0, 1, 0, "ended by signal 9"},
-    };
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof pair_rows / sizeof *pair_rows; i++) {
         struct compare_totals totals;
         char script[2048];
         answers[0] = relayed;
-        answers[1] = rows[i].second;
-        snprintf(script, sizeof script, "scenario 't' %s\n" WORLD EXPECTED, rows[i].declared);
+        answers[1] = pair_rows[i].second;
+        snprintf(script, sizeof script, "scenario 't' %s\n" WORLD EXPECTED, pair_rows[i].declared);
         char *text = said(script, &totals, false);
-        check_said(text, rows[i].said);
-        bool unmade = rows[i].second.fails || rows[i].second.crashes;
-        check_totals(&totals, rows[i].pairs, rows[i].differences, rows[i].declared_count, 0);
+        check_said(text, pair_rows[i].said);
+        bool unmade = pair_rows[i].second.fails || pair_rows[i].second.crashes;
+        check_totals(&totals, pair_rows[i].pairs, pair_rows[i].differences,
+                     pair_rows[i].declared_count, 0);
         assert_int_equal(totals.unmade, unmade);
         if (unmade && strstr(text, "and does not") != NULL)
             fail_msg("it was not run:\n%s", text);
