@@ -69,7 +69,7 @@ bool guests_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_
         return false;
     }
     for (uint32_t i = 0; i < scenario->place_count; i++)
-        hosts += scenario->places[i].kind == PLAN_SERVER || scenario->places[i].kind == PLAN_CLIENT;
+        hosts += plan_is_node(&scenario->places[i]);
     if (connects > 1 || hosts > ADAPTER_HOSTS_MAX) {
         snprintf(why, RUN_ERROR_SIZE, "%s runs with one connect and %d hosts at most",
                  scenario->program, ADAPTER_HOSTS_MAX);
@@ -179,8 +179,7 @@ struct guests *guests_new(const struct guests_config *config, char error[static 
     guests->guests = calloc((size_t)count + 1, sizeof *guests->guests);
     check(guests->adapter != NULL && guests->hosts != NULL && guests->guests != NULL);
     for (uint32_t i = 0; i < count; i++)
-        if (config->scenario->places[i].kind == PLAN_SERVER ||
-            config->scenario->places[i].kind == PLAN_CLIENT)
+        if (plan_is_node(&config->scenario->places[i]))
             add_host(guests, i);
     guests->run = (struct adapter_run){
         .folder = config->folder, .hosts = guests->hosts, .count = guests->count};

@@ -392,7 +392,7 @@ static bool build(struct real *real, char error[static SPACE_ERROR_SIZE])
     if (!kernel_build(state->kernel, error))
         return false;
     for (uint32_t i = 0; i < scenario->place_count; i++)
-        if (real_has_program(real, i))
+        if (plan_is_node(&scenario->places[i]))
             real->hosts[i] = kernel_host(state->kernel, real->stage.places[i]);
     return watch_all(real, error);
 }

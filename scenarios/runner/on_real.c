@@ -48,12 +48,6 @@ void real_fail(struct real *real, const char *why)
     ev_break(real->loop, EVBREAK_ALL);
 }
 
-bool real_has_program(const struct real *real, uint32_t place)
-{
-    uint8_t kind = real->stage.scenario->places[place].kind;
-    return kind == PLAN_SERVER || kind == PLAN_CLIENT;
-}
-
 /* ---- Time ---- */
 
 void real_catch_up(struct real *real)
@@ -364,13 +358,13 @@ static void settle(struct real *real)
     if (real->failed || real->network->settle == NULL)
         return;
     for (uint32_t i = 0; real->programs != NULL && i < real->stage.scenario->place_count; i++)
-        if (real_has_program(real, i))
+        if (plan_is_node(&real->stage.scenario->places[i]))
             programs_suspend(real->programs, i);
     nanosleep(&pause, NULL);
     if (!real->network->settle(real, error))
         real_fail(real, error);
     for (uint32_t i = 0; real->programs != NULL && i < real->stage.scenario->place_count; i++)
-        if (real_has_program(real, i))
+        if (plan_is_node(&real->stage.scenario->places[i]))
             programs_resume(real->programs, i);
 }
 

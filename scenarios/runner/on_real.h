@@ -57,8 +57,6 @@ struct real {
 void real_catch_up(struct real *real);
 /* The run has failed; the first sentence stays. */
 void real_fail(struct real *real, const char *why);
-/* Whether programs run on a place of the scenario. */
-bool real_has_program(const struct real *real, uint32_t place);
 
 extern const struct real_network real_tun;
 extern const struct real_network real_linux;

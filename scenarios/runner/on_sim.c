@@ -47,8 +47,7 @@ static bool open_files(struct stage *stage, char *error)
 {
     const struct run_request *request = stage->request;
     for (uint32_t i = 0; i < stage->scenario->place_count; i++) {
-        const struct plan_place *place = &stage->scenario->places[i];
-        bool node = place->kind == PLAN_SERVER || place->kind == PLAN_CLIENT;
+        bool node = plan_is_node(&stage->scenario->places[i]);
         if (request->tape_dir != NULL && node && !open_tape(stage, i, error))
             return false;
     }

@@ -164,7 +164,7 @@ static bool build(struct real *real, char error[static SPACE_ERROR_SIZE])
         for (uint32_t j = 0; j < PLAN_INTERFACES_MAX; j++)
             state->ends[i][j].file = -1;
     for (uint32_t i = 0; i < count; i++)
-        if (real_has_program(real, i) && !build_host(real, i, error))
+        if (plan_is_node(&real->stage.scenario->places[i]) && !build_host(real, i, error))
             return false;
     return true;
 }

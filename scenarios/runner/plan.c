@@ -275,6 +275,19 @@ uint32_t plan_find_place(const struct plan_scenario *scenario, const char *name)
     return PLAN_INTERNET;
 }
 
+bool plan_is_node(const struct plan_place *place)
+{
+    return place->kind == PLAN_SERVER || place->kind == PLAN_CLIENT;
+}
+
+uint64_t plan_action_end_ns(const struct plan_action *action)
+{
+    uint64_t room_ns = UINT64_MAX - action->at_ns;
+    if (action->every_ns != 0 && action->count > room_ns / action->every_ns)
+        return UINT64_MAX;
+    return action->at_ns + action->count * action->every_ns;
+}
+
 bool plan_names_peer(enum plan_action_kind kind)
 {
     return kind == PLAN_CONNECT || kind == PLAN_SEND || kind == PLAN_TALK;

@@ -267,6 +267,8 @@ struct plan_action_word {
 extern const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS];
 
 const struct field *plan_place_fields(enum plan_place_kind kind);
+/* Whether it is a server or a client: where a node runs, or a program in its place. */
+bool plan_is_node(const struct plan_place *place);
 /* A place of this kind with every default filled in, and one interface to the internet. */
 void plan_place_init(struct plan_place *place, enum plan_place_kind kind);
 
@@ -289,6 +291,8 @@ const char *plan_program(const struct plan_scenario *scenario);
 /* Whether the scenario's nodes are set up as a mesh: it says so, uses connect, send, talk or clock,
    or there is an attack. */
 bool plan_is_mesh(const struct plan_scenario *scenario);
+/* When an action that is repeated is done; UINT64_MAX: later than can be said. */
+uint64_t plan_action_end_ns(const struct plan_action *action);
 /* Whether an action names two clients. */
 bool plan_names_peer(enum plan_action_kind kind);
 /* Whether a hostile host does it. */

@@ -334,7 +334,7 @@ bool programs_start(struct programs *programs, uint32_t place, char error[static
     const struct plan_place *at = &programs->config.scenario->places[place];
     char path[PROGRAMS_PATH_SIZE + 16], file[PLAN_NAME_SIZE + 8];
     uint32_t issuer;
-    check(at->kind == PLAN_SERVER || at->kind == PLAN_CLIENT);
+    check(plan_is_node(at));
     check(programs->config.hosts[place] >= 0);
     if (!programs_has_mesh(programs, &issuer)) {
         snprintf(error, SPACE_ERROR_SIZE, "%s has no mesh: the scenario has no server", at->name);

@@ -264,7 +264,7 @@ bool programs_write_files(const struct programs *programs, char error[static SPA
     for (uint32_t i = 0; done && i < scenario->place_count; i++) {
         const struct plan_place *place = &scenario->places[i];
         struct node_in in;
-        if (place->kind != PLAN_SERVER && place->kind != PLAN_CLIENT)
+        if (!plan_is_node(place))
             continue;
         bool client = place->kind == PLAN_CLIENT;
         mesh_identity(&in, place->name, client ? scenario->places[issuer].name : NULL, i);

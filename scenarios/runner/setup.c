@@ -84,15 +84,6 @@ bool setup_is_there(const struct run_network *network, char why[static RUN_ERROR
     return network->is_there == NULL || network->is_there(why);
 }
 
-/* When an action that is repeated is done. */
-static uint64_t action_end_ns(const struct plan_action *action)
-{
-    uint64_t room_ns = UINT64_MAX - action->at_ns;
-    if (action->every_ns != 0 && action->count > room_ns / action->every_ns)
-        return UINT64_MAX;
-    return action->at_ns + action->count * action->every_ns;
-}
-
 /*
  * How long a run takes: as the script says, or until all has happened that it commands, and all can
  * be seen that it expects.
@@ -103,7 +94,7 @@ static uint64_t needs_ns(const struct plan_scenario *scenario)
     if (scenario->duration_ns != PLAN_DURATION_DEFAULT_NS)
         return scenario->duration_ns;
     for (uint32_t i = 0; i < scenario->action_count; i++) {
-        uint64_t end_ns = action_end_ns(&scenario->actions[i]);
+        uint64_t end_ns = plan_action_end_ns(&scenario->actions[i]);
         most_ns = end_ns > most_ns ? end_ns : most_ns;
     }
     for (uint32_t i = 0; i < scenario->expect_count; i++) {

@@ -80,7 +80,7 @@ static uint32_t add_host(const struct stage *stage, const struct plan_place *pla
 {
     static const struct node_limits *const limits[PLAN_PLACE_KINDS] = {
         [PLAN_SERVER] = &node_limits_server, [PLAN_CLIENT] = &node_limits_client};
-    bool programs = stage->real != NULL && limits[place->kind] != NULL;
+    bool programs = stage->real != NULL && plan_is_node(place);
     uint32_t added = NET_NONE;
     for (uint32_t i = 0; i < place->interface_count; i++) {
         const struct plan_interface *interface = &place->interfaces[i];
@@ -285,8 +285,7 @@ static bool may_end_early(const struct plan_scenario *scenario, uint64_t *last_n
         may = scenario->expects[i].mode == PLAN_FINALLY &&
               scenario->expects[i].kind >= PLAN_DIRECT && scenario->expects[i].kind <= PLAN_VERDICT;
     for (uint32_t i = 0; i < scenario->action_count; i++) {
-        const struct plan_action *action = &scenario->actions[i];
-        uint64_t end_ns = action->at_ns + action->count * action->every_ns;
+        uint64_t end_ns = plan_action_end_ns(&scenario->actions[i]);
         if (end_ns > *last_ns)
             *last_ns = end_ns;
     }
@@ -296,11 +295,12 @@ static bool may_end_early(const struct plan_scenario *scenario, uint64_t *last_n
 /* Where the end of a mesh's run is quiet for long, it is counted what that costs. */
 void stage_count_quiet(struct stage *stage)
 {
+    static const uint64_t least_ns = RUN_QUIET_AFTER_NS + RUN_QUIET_MIN_NS;
     const struct plan_scenario *scenario = stage->scenario;
     uint64_t last_ns;
     stage->quiet_from_ns = UINT64_MAX;
     if (stage->keys == NULL || may_end_early(scenario, &last_ns) ||
-        scenario->duration_ns < last_ns + RUN_QUIET_AFTER_NS + RUN_QUIET_MIN_NS)
+        scenario->duration_ns < least_ns || scenario->duration_ns - least_ns < last_ns)
         return;
     uint64_t from_ns = last_ns + RUN_QUIET_AFTER_NS;
     stage->run->quiet = calloc(scenario->place_count + 1, sizeof *stage->run->quiet);

@@ -394,8 +394,7 @@ static void hear(const struct stage *stage, const struct net_event *event)
     if (event->packet == NULL || place == PLAN_INTERNET)
         return;
     /* A node of the core, or a program in its place. */
-    uint8_t kind = stage->scenario->places[place].kind;
-    if (kind != PLAN_SERVER && kind != PLAN_CLIENT)
+    if (!plan_is_node(&stage->scenario->places[place]))
         return;
     if (event->kind == NET_SENT)
         hostile_notice(stage->ear, event->packet);

@@ -99,9 +99,8 @@ void stage_set_up_mesh(struct stage *stage)
     check(stage->keys != NULL && stage->homes != NULL && stage->mapped != NULL);
     check(stage->flows != NULL && stage->watches != NULL);
     for (uint32_t i = 0; i < count; i++) {
-        uint8_t kind = scenario->places[i].kind;
         stage->homes[i] = PLAN_INTERNET;
-        if (kind == PLAN_SERVER || kind == PLAN_CLIENT)
+        if (plan_is_node(&scenario->places[i]))
             stage->keys[i] = mesh_key(scenario->places[i].name);
         if (scenario->places[i].kind == PLAN_SERVER && issuer == NULL)
             issuer = scenario->places[i].name;
