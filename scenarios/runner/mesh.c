@@ -7,7 +7,6 @@
 #include "core/base/check.h"
 #include "core/base/random.h"
 #include "crypto/crypto.h"
-#include "scenarios/runner/plan.h"
 
 /* Certificates and credentials hold from the day before a run's begin for ten years. */
 #define DAY_S UINT64_C(86400)
@@ -248,6 +247,27 @@ void mesh_peer(struct node_in *in, const char *name, uint32_t place)
         in->peer.subnets[in->peer.subnet_count++] =
             subnet_of(&addr, 8 * (unsigned)addr_ip_size(&addr));
     }
+}
+
+uint32_t mesh_endpoints(const struct net *net, uint32_t host, const struct plan_place *server,
+                        struct endpoint endpoints[static SERVER_ENDPOINTS_MAX])
+{
+    const struct endpoint kinds[] = {
+        {.addr.port = NET_PORT_PUNCH, .role = ENDPOINT_PUNCH},
+        {.addr.port = server->port, .role = ENDPOINT_STUN},
+        {.addr.port = server->alternate_port, .role = ENDPOINT_STUN_ALTERNATE},
+        {.addr.port = NET_PORT_RELAY, .role = ENDPOINT_RELAY},
+    };
+    uint32_t count = 0;
+    check(server->kind == PLAN_SERVER);
+    for (size_t i = 0; i < sizeof families; i++) {
+        struct addr addr = net_address(net, host, families[i], 0);
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+            if (addr.family != ADDR_NONE && kinds[k].addr.port != 0)
+                endpoints[count++] =
+                    (struct endpoint){addr_with_port(addr, kinds[k].addr.port), kinds[k].role};
+    }
+    return count;
 }
 
 void mesh_server(struct node_in *in, const char *name, const struct endpoint *endpoints,

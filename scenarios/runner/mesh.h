@@ -12,6 +12,8 @@
 
 #include "core/bootstrap/identity.h"
 #include "core/warren.h"
+#include "scenarios/runner/plan.h"
+#include "sim/net.h"
 
 /* What every node's wall clock says when a run begins: seconds since 1970. */
 #define MESH_CLOCK_S UINT64_C(1800000000)
@@ -41,6 +43,13 @@ struct addr mesh_inner(uint32_t place, uint8_t family);
 void mesh_identity(struct node_in *in, const char *name, const char *issuer, uint32_t place);
 /* NODE_IN_PEER: the client of this name at `place`, with its key and its addresses inside. */
 void mesh_peer(struct node_in *in, const char *name, uint32_t place);
+
+/*
+ * Where a server listens: at the first address that its host in the net has in each family, with a
+ * port for each role that it has. The number of endpoints.
+ */
+uint32_t mesh_endpoints(const struct net *net, uint32_t host, const struct plan_place *server,
+                        struct endpoint endpoints[static SERVER_ENDPOINTS_MAX]);
 
 /*
  * NODE_IN_SERVER for the server of this name, which has signed that it listens at these endpoints,

@@ -134,6 +134,46 @@ static void test_a_record_verifies(void **state)
     assert_ptr_equal(other.server.certificate, in.server.certificate);
 }
 
+static void test_endpoints(void **state)
+{
+    static const struct {
+        bool no_v4, no_v6;
+        uint16_t alternate_port; /* 0: none */
+        uint32_t count;
+    } rows[] = {
+        {false, false, 3479, 8}, {false, false, 0, 6},  {true, false, 3479, 4},
+        {false, true, 0, 3},     {true, true, 3479, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct net_config config = {.crypto = &crypto_real};
+        const struct net_host host = {
+            .behind = NET_INTERNET, .addresses = 2, .no_v4 = rows[i].no_v4, .no_v6 = rows[i].no_v6};
+        const uint16_t ports[] = {[ENDPOINT_PUNCH] = NET_PORT_PUNCH,
+                                  [ENDPOINT_STUN] = 9000,
+                                  [ENDPOINT_STUN_ALTERNATE] = rows[i].alternate_port,
+                                  [ENDPOINT_RELAY] = NET_PORT_RELAY};
+        struct plan_place server;
+        struct endpoint endpoints[SERVER_ENDPOINTS_MAX];
+        struct net *net = net_new(&config);
+        plan_place_init(&server, PLAN_SERVER);
+        server.port = 9000;
+        server.alternate_port = rows[i].alternate_port;
+        uint32_t place = net_add_host(net, "s1", &host);
+        assert_int_equal(mesh_endpoints(net, place, &server, endpoints), rows[i].count);
+        for (uint32_t k = 0; k < rows[i].count; k++) {
+            struct addr own = net_address(net, place, endpoints[k].addr.family, 0);
+            assert_true(own.family != ADDR_NONE);
+            assert_true(addr_equal_ip(&endpoints[k].addr, &own));
+            assert_int_equal(endpoints[k].addr.port, ports[endpoints[k].role]);
+            assert_true(endpoints[k].addr.port != 0);
+            for (uint32_t j = 0; j < k; j++)
+                assert_false(addr_equal(&endpoints[j].addr, &endpoints[k].addr));
+        }
+        net_free(net);
+    }
+}
+
 static void test_names_tell_nodes_apart(void **state)
 {
     (void)state;
@@ -191,7 +231,7 @@ int main(void)
         cmocka_unit_test(test_a_server_verifies), cmocka_unit_test(test_a_client_verifies),
         cmocka_unit_test(test_addresses_inside),  cmocka_unit_test(test_a_peer),
         cmocka_unit_test(test_a_record_verifies), cmocka_unit_test(test_names_tell_nodes_apart),
-        cmocka_unit_test(test_another_clock),
+        cmocka_unit_test(test_another_clock),     cmocka_unit_test(test_endpoints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,8 +14,6 @@
 #include "scenarios/runner/mesh.h"
 #include "scenarios/runner/programs_state.h"
 
-static const uint8_t families[] = {ADDR_V4, ADDR_V6};
-
 /* Always false. */
 static bool fail(const struct programs *programs, const char *name, const char *suffix,
                  char error[static SPACE_ERROR_SIZE])
@@ -65,41 +63,20 @@ static void copy_data(struct keyfile_data *to, const uint8_t *bytes, uint32_t si
 
 /* ---- Papers ---- */
 
-/* Where clients are told that a server listens: at its first address in each family. */
-static uint32_t endpoints_of(const struct programs *programs, uint32_t server,
-                             struct endpoint endpoints[static SERVER_ENDPOINTS_MAX])
-{
-    const struct programs_config *config = &programs->config;
-    const struct plan_place *place = &config->scenario->places[server];
-    const struct endpoint kinds[] = {
-        {.addr.port = NET_PORT_PUNCH, .role = ENDPOINT_PUNCH},
-        {.addr.port = place->port, .role = ENDPOINT_STUN},
-        {.addr.port = place->alternate_port, .role = ENDPOINT_STUN_ALTERNATE},
-        {.addr.port = NET_PORT_RELAY, .role = ENDPOINT_RELAY},
-    };
-    uint32_t count = 0;
-    for (size_t i = 0; i < sizeof families; i++) {
-        struct addr addr = net_address(config->net, config->places[server], families[i], 0);
-        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-            if (addr.family != ADDR_NONE && kinds[k].addr.port != 0)
-                endpoints[count++] =
-                    (struct endpoint){addr_with_port(addr, kinds[k].addr.port), kinds[k].role};
-    }
-    return count;
-}
-
 static bool write_card(const struct programs *programs, uint32_t server,
                        char error[static SPACE_ERROR_SIZE])
 {
     static struct keyfile file;
-    const char *name = programs->config.scenario->places[server].name;
+    const struct programs_config *config = &programs->config;
+    const struct plan_place *at = &config->scenario->places[server];
     struct endpoint endpoints[SERVER_ENDPOINTS_MAX];
     struct node_in in;
-    mesh_server(&in, name, endpoints, endpoints_of(programs, server, endpoints));
+    uint32_t count = mesh_endpoints(config->net, config->places[server], at, endpoints);
+    mesh_server(&in, at->name, endpoints, count);
     file = (struct keyfile){.kind = KEYFILE_CARD};
     copy_data(&file.card.certificate_data, in.server.certificate, in.server.certificate_size);
     copy_data(&file.card.record_data, in.server.record, in.server.record_size);
-    return write_keys(programs, name, "card", &file, error);
+    return write_keys(programs, at->name, "card", &file, error);
 }
 
 /* A server's certificate, or a client's credential. */
@@ -184,6 +161,7 @@ static void print_peer(FILE *to, const struct programs *programs, uint32_t peer)
 
 static void print_server_lines(FILE *to, const struct programs *programs, uint32_t place)
 {
+    static const uint8_t families[] = {ADDR_V4, ADDR_V6};
     const struct programs_config *config = &programs->config;
     const struct plan_place *at = &config->scenario->places[place];
     const char *before = "listen = ";

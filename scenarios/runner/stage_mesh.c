@@ -27,37 +27,15 @@ void stage_serve_stun(const struct stage *stage, uint32_t place, uint64_t at_ns)
     net_schedule_setup(stage->net, at_ns, stage->places[place], &in);
 }
 
-/* Where a server listens: at its first address in each family. */
-static uint32_t endpoints_of(const struct stage *stage, uint32_t server,
-                             struct endpoint endpoints[static SERVER_ENDPOINTS_MAX])
-{
-    static const uint8_t families[] = {ADDR_V4, ADDR_V6};
-    const struct plan_place *place = &stage->scenario->places[server];
-    const struct endpoint kinds[] = {
-        {.addr.port = NET_PORT_PUNCH, .role = ENDPOINT_PUNCH},
-        {.addr.port = place->port, .role = ENDPOINT_STUN},
-        {.addr.port = place->alternate_port, .role = ENDPOINT_STUN_ALTERNATE},
-        {.addr.port = NET_PORT_RELAY, .role = ENDPOINT_RELAY},
-    };
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < sizeof families; i++) {
-        struct addr addr = net_address(stage->net, stage->places[server], families[i], 0);
-        for (uint32_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-            if (addr.family != ADDR_NONE && kinds[k].addr.port != 0)
-                endpoints[count++] =
-                    (struct endpoint){addr_with_port(addr, kinds[k].addr.port), kinds[k].role};
-    }
-    return count;
-}
-
 static void introduce_server(const struct stage *stage, uint32_t place, uint32_t server)
 {
     struct endpoint endpoints[SERVER_ENDPOINTS_MAX];
     struct node_in in;
     if (server == PLAN_INTERNET || server == place)
         return;
-    uint32_t count = endpoints_of(stage, server, endpoints);
-    mesh_server(&in, stage->scenario->places[server].name, endpoints, count);
+    const struct plan_place *at = &stage->scenario->places[server];
+    uint32_t count = mesh_endpoints(stage->net, stage->places[server], at, endpoints);
+    mesh_server(&in, at->name, endpoints, count);
     net_schedule_setup(stage->net, 0, stage->places[place], &in);
 }
 
