@@ -15,37 +15,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "netns/adapter_probe.h"
+#include "netns/space_test.h"
 
 enum {
-    OK = 0,
-    WRONG = 1,
     NETWORK = 0x0a630000, /* 10.99.0.0/24 */
     ANSWERS_MAX = 256,
     WANTED = 5,
     PATIENCE_S = 20,
 };
-
-/* Nothing of cmocka may run in a sandbox, so what happens there says itself what is wrong. */
-#define expect(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "# line %d: not so: %s\n", __LINE__, #condition); \
-            return WRONG; \
-        } \
-    } while (false)
-
-/* Likewise for what gives a sentence when it fails. */
-#define expect_done(call) \
-    do { \
-        if (!(call)) { \
-            fprintf(stderr, "# line %d: %s: %s\n", __LINE__, #call, error); \
-            return WRONG; \
-        } \
-    } while (false)
 
 /* Two hosts, each with 10.99.0.N on eth0, and a loop. */
 struct pair {
@@ -291,15 +271,8 @@ enum { TRIALS = sizeof trials / sizeof trials[0] };
 static void test_in_a_sandbox(void **state)
 {
     const struct trial *trial = *state;
-    char error[SPACE_ERROR_SIZE];
-    pid_t sandbox = space_sandbox(trial->main, NULL, error);
-    if (sandbox < 0) {
-        print_message("# SKIP: %s\n", error);
-        skip();
-    }
-    int status = -1;
-    assert_int_equal(waitpid(sandbox, &status, 0), sandbox);
-    assert_int_equal(status, 0);
+    need_sandboxes();
+    assert_int_equal(run(trial->main, NULL), OK);
 }
 
 int main(void)
