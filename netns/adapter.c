@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -42,29 +41,10 @@ const struct adapter *adapter_find(const char *name)
     return NULL;
 }
 
-/* Whether a program is in PATH, or where a system has its own. */
-static bool is_there(const char *file)
-{
-    /* Most people's PATH has no folder of what is for administrators; that of a sandbox has. */
-    static const char more[] = "/usr/local/sbin:/usr/sbin:/sbin";
-    char path[ADAPTER_PATH_SIZE];
-    const char *lists[] = {getenv("PATH"), more};
-    for (uint32_t i = 0; i < 2; i++) {
-        for (const char *at = lists[i]; at != NULL && *at != 0;) {
-            size_t size = strcspn(at, ":");
-            int wrote = snprintf(path, ADAPTER_PATH_SIZE, "%.*s/%s", (int)size, at, file);
-            if (size > 0 && wrote < ADAPTER_PATH_SIZE && access(path, X_OK) == 0)
-                return true;
-            at += size + (at[size] == ':');
-        }
-    }
-    return false;
-}
-
 bool adapter_is_installed(const struct adapter *adapter, char why[static SPACE_ERROR_SIZE])
 {
     for (const struct adapter_program *p = adapter->programs; p->file != NULL; p++)
-        if (!is_there(p->file))
+        if (!space_has_program(p->file))
             return adapter_fail(why, "%s needs %s, which is not installed (Debian's package %s)",
                                 adapter->name, p->file, p->package);
     return true;

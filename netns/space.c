@@ -343,15 +343,34 @@ static bool mount_own(char error[static SPACE_ERROR_SIZE])
     return true;
 }
 
-static void set_environment(void)
+/* A sandbox's PATH. Most people's has no folder of what is for administrators. */
+static const char *search_path(char to[static SEARCH_SIZE])
 {
     static const char more[] = "/usr/local/sbin:/usr/sbin:/sbin";
     const char *before = getenv("PATH");
-    char search[SEARCH_SIZE];
-    int length = before != NULL ? snprintf(search, sizeof search, "%s:%s", before, more) : -1;
+    int length = before != NULL ? snprintf(to, SEARCH_SIZE, "%s:%s", before, more) : -1;
     bool whole = length >= 0 && length < SEARCH_SIZE;
-    check(setenv("PATH", whole ? search : "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", 1) == 0);
+    return whole ? to : "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+}
+
+static void set_environment(void)
+{
+    char search[SEARCH_SIZE];
+    check(setenv("PATH", search_path(search), 1) == 0);
     check(setenv("TMPDIR", "/run/tmp", 1) == 0);
+}
+
+bool space_has_program(const char *name)
+{
+    char search[SEARCH_SIZE], path[SEARCH_SIZE];
+    for (const char *at = search_path(search); *at != 0;) {
+        size_t size = strcspn(at, ":");
+        int length = snprintf(path, sizeof path, "%.*s/%s", (int)size, at, name);
+        if (size > 0 && length < SEARCH_SIZE && access(path, X_OK) == 0)
+            return true;
+        at += size + (at[size] == ':');
+    }
+    return false;
 }
 
 static bool settle(const struct sandbox *sandbox, char error[static SPACE_ERROR_SIZE])

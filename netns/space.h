@@ -50,6 +50,9 @@ pid_t space_sandbox(space_main *first, void *argument, char error[static SPACE_E
    each effective user, and gives the same answer from then on. */
 bool space_is_possible(char error[static SPACE_ERROR_SIZE]);
 
+/* Whether there is a program of this name where a sandbox that is made now would look for it. */
+bool space_has_program(const char *name);
+
 /* ---- In a sandbox ---- */
 
 /*

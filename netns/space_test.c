@@ -130,6 +130,43 @@ static void the_inside_is_as_promised(void **state)
     close(ends[1]);
 }
 
+static void programs_are_found(void **state)
+{
+    static const struct {
+        const char *before, *after; /* of the folder, in PATH; NULL: PATH is not set */
+        bool found;
+    } rows[] = {
+        {"", "", true},      {"/nowhere:", "", true}, {"", ":/nowhere", true},
+        {"::", "::", true},  {"", "x", false}, /* another folder */
+        {NULL, NULL, false},
+    };
+    char folder[] = "/tmp/space-test-XXXXXX", path[64], other[64], search[96];
+    const char *own = getenv("PATH");
+    char *before = strdup(own != NULL ? own : "");
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/space-test-program", folder);
+    snprintf(other, sizeof other, "%s/space-test-text", folder);
+    int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0700);
+    int text = open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(file >= 0 && text >= 0 && close(file) == 0 && close(text) == 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].before == NULL) {
+            unsetenv("PATH");
+        } else {
+            snprintf(search, sizeof search, "%s%s%s", rows[i].before, folder, rows[i].after);
+            setenv("PATH", search, 1);
+        }
+        assert_true(space_has_program("space-test-program") == rows[i].found);
+        assert_false(space_has_program("space-test-text"));
+        assert_false(space_has_program("space-test-none"));
+    }
+    setenv("PATH", before, 1);
+    free(before);
+    assert_true(space_has_program("sh"));
+    assert_int_equal(unlink(path) | unlink(other) | rmdir(folder), 0);
+}
+
 /* ---- Hosts ----------------------------------------------------------------------------------- */
 
 static bool loopback_is_up(int host)
@@ -672,6 +709,7 @@ int main(void)
         cmocka_unit_test(the_exit_status_comes_back),
         cmocka_unit_test(the_maker_can_end_it),
         cmocka_unit_test(the_inside_is_as_promised),
+        cmocka_unit_test(programs_are_found),
         cmocka_unit_test(hosts_are_apart),
         cmocka_unit_test(values_are_set_in_one_host),
         cmocka_unit_test(twins_do_not_disturb_each_other),

@@ -544,17 +544,10 @@ bool run_on_linux(const struct run_request *request, struct run *run,
 
 /* ---- What can be run ---- */
 
-/* Whether a program of this name is among those of the operator. */
 static bool have_program(const char *name, const char *package, char why[static RUN_ERROR_SIZE])
 {
-    static const char *const folders[] = {"/usr/sbin", "/usr/bin",        "/sbin",
-                                          "/bin",      "/usr/local/sbin", "/usr/local/bin"};
-    char path[RUN_PATH_SIZE];
-    for (uint32_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        snprintf(path, sizeof path, "%s/%s", folders[i], name);
-        if (access(path, X_OK) == 0)
-            return true;
-    }
+    if (space_has_program(name))
+        return true;
     snprintf(why, RUN_ERROR_SIZE, "%s is not installed (Debian: %s)", name, package);
     return false;
 }
