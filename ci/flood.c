@@ -16,6 +16,7 @@
 #include "core/base/check.h"
 #include "core/tunnel/noise.h"
 #include "crypto/crypto.h"
+#include "daemon/clock.h"
 #include "daemon/text.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -33,13 +34,6 @@ struct flood {
     uint64_t sent, unsent;
     uint64_t cookies, others; /* that came back */
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    check(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
 
 /* False when the responder's key is of small order. */
 static bool make_initiations(struct flood *flood, const uint8_t responder[static NOISE_KEY_SIZE])
@@ -105,7 +99,7 @@ static void count_replies(struct flood *flood)
 /* `rate` a second, `burst` of them at once. */
 static void run(struct flood *flood, uint64_t rate, uint64_t burst, uint64_t seconds)
 {
-    const uint64_t start_ns = now_ns();
+    const uint64_t start_ns = clock_monotonic_ns();
     uint64_t past_ns = 0;
     while (past_ns < seconds * SECOND_NS) {
         /* One burst at most, so that a pause of this process is made up for slowly. */
@@ -114,7 +108,7 @@ static void run(struct flood *flood, uint64_t rate, uint64_t burst, uint64_t sec
         count_replies(flood);
         const struct timespec pause = {.tv_nsec = 1000000};
         nanosleep(&pause, NULL);
-        past_ns = now_ns() - start_ns;
+        past_ns = clock_monotonic_ns() - start_ns;
     }
 }
 

@@ -10,17 +10,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/check.h"
 #include "core/base/cursor.h"
 #include "core/frame/message.h"
+#include "daemon/clock.h"
 #include "daemon/version.h"
 #include "host/drive.h"
 #include "host/tape.h"
-
-#define SECOND_NS UINT64_C(1000000000)
 
 static const uint8_t magic[8] = {'W', 'A', 'R', 'R', 'E', 'N', 'R', 'T'};
 static const uint8_t zeros[4096];
@@ -36,14 +34,6 @@ enum {
     FRAME_TYPE_AT = 2,    /* in a frame, after its first byte and the version */
     WIREGUARD_DATA = 4,   /* first byte of a datagram with data of the tunnel */
 };
-
-static uint64_t monotonic_ns(void)
-{
-    struct timespec now;
-    int failed = clock_gettime(CLOCK_MONOTONIC, &now);
-    check(failed == 0);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
 
 /* ---- Which build this is --------------------------------------------------------------------- */
 
@@ -141,7 +131,7 @@ void ring_close(struct ring *ring)
 /* Copies the node, but for pages that are zero there and are still so here. */
 static void take_snapshot(struct ring *ring, struct ring_half *half)
 {
-    uint64_t start_ns = monotonic_ns();
+    uint64_t start_ns = clock_monotonic_ns();
     madvise(half->snapshot, ring->memory_size, MADV_DONTNEED);
     for (size_t at = 0; at < ring->memory_size; at += PAGE) {
         size_t size = ring->memory_size - at < PAGE ? ring->memory_size - at : PAGE;
@@ -151,7 +141,7 @@ static void take_snapshot(struct ring *ring, struct ring_half *half)
     half->used = true;
     half->gap = false;
     half->size = 0;
-    uint64_t end_ns = monotonic_ns();
+    uint64_t end_ns = clock_monotonic_ns();
     ring->wait_ns = end_ns + SNAPSHOT_SHARE * (end_ns - start_ns);
 }
 
@@ -161,7 +151,7 @@ static bool make_room(struct ring *ring, size_t size)
     struct ring_half *half = &ring->halves[ring->current];
     if (half->used && !half->gap && ring->room - half->size >= size)
         return true;
-    if (size > ring->room || monotonic_ns() < ring->wait_ns) {
+    if (size > ring->room || clock_monotonic_ns() < ring->wait_ns) {
         half->gap = true;
         return false;
     }

@@ -15,6 +15,7 @@
 #include <linux/errqueue.h>
 
 #include "core/base/check.h"
+#include "daemon/clock.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -37,10 +38,7 @@ struct control {
 
 uint64_t udp_now_ns(void)
 {
-    struct timespec now;
-    int failed = clock_gettime(CLOCK_BOOTTIME, &now);
-    check(failed == 0);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+    return clock_boot_ns();
 }
 
 /* ---- Addresses ------------------------------------------------------------------------------- */

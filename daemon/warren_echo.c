@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/check.h"
+#include "daemon/clock.h"
 
 enum {
     ECHO_REQUEST_V4 = 8,
@@ -20,13 +21,6 @@ enum {
     ECHO_SIZE = 64,
     ECHO_COOKIE_AT = 8,
 };
-
-uint64_t echo_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
 
 bool echo_open(struct echo *echo, const char *address)
 {
@@ -111,7 +105,7 @@ static bool is_reply(const struct echo *echo, uint16_t sequence, const uint8_t *
 bool echo_wait(const struct echo *echo, uint16_t sequence, uint64_t until_ns)
 {
     for (;;) {
-        uint64_t now_ns = echo_now_ns();
+        uint64_t now_ns = clock_monotonic_ns();
         uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
         struct timespec left = {.tv_sec = (time_t)(left_ns / UINT64_C(1000000000)),
                                 .tv_nsec = (long)(left_ns % UINT64_C(1000000000))};

@@ -32,6 +32,4 @@ bool echo_send(const struct echo *echo, uint16_t sequence);
  */
 bool echo_wait(const struct echo *echo, uint16_t sequence, uint64_t until_ns);
 
-uint64_t echo_now_ns(void);
-
 #endif

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 
 #include "core/base/check.h"
+#include "daemon/clock.h"
 #include "daemon/warren_client.h"
 #include "daemon/warren_command.h"
 #include "daemon/warren_echo.h"
@@ -125,12 +126,12 @@ static void note_reply(struct ping *ping, uint64_t took_ns)
 static bool ping_once(struct ping *ping, const struct echo *echo, struct warren_client *client)
 {
     uint16_t sequence = (uint16_t)ping->sent++;
-    uint64_t begun_ns = echo_now_ns();
+    uint64_t begun_ns = clock_monotonic_ns();
     int error = 0;
     if (!echo_send(echo, sequence) ||
         !echo_wait(echo, sequence, begun_ns + ping->wait_tenths * TENTH_NS))
         error = errno;
-    uint64_t took_ns = echo_now_ns() - begun_ns;
+    uint64_t took_ns = clock_monotonic_ns() - begun_ns;
     if (error == EINTR && stopped) {
         ping->sent--;
         return true;
@@ -188,14 +189,14 @@ static void print_sum(const struct ping *ping)
  */
 static bool wait_for_address(struct ping *ping, struct warren_client *client, bool *found)
 {
-    uint64_t until_ns = echo_now_ns() + ping->wait_tenths * TENTH_NS;
+    uint64_t until_ns = clock_monotonic_ns() + ping->wait_tenths * TENTH_NS;
     for (;;) {
         json_t *peer = ask_peer(client, ping);
         if (peer == NULL)
             return false;
         *found = choose_address(ping, peer);
         json_decref(peer);
-        uint64_t now_ns = echo_now_ns();
+        uint64_t now_ns = clock_monotonic_ns();
         if (*found || stopped || now_ns >= until_ns)
             return true;
         sleep_until(now_ns + TENTH_NS);
@@ -223,7 +224,7 @@ static int ping_all(struct ping *ping, struct warren_client *client)
     }
     bool works = true;
     while (works && !stopped && (ping->count == 0 || ping->sent < ping->count)) {
-        uint64_t next_ns = echo_now_ns() + ping->interval_tenths * TENTH_NS;
+        uint64_t next_ns = clock_monotonic_ns() + ping->interval_tenths * TENTH_NS;
         works = ping_once(ping, &echo, client);
         if (ping->until_direct && ping->is_direct)
             break;

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/check.h"
+#include "daemon/clock.h"
 
 enum {
     MAGIC = 0x57504252,
@@ -34,13 +34,6 @@ struct adapter_probe {
     struct ev_io answers; /* at `from` */
     struct ev_io echo;    /* at `to` */
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
 
 static struct sockaddr_in socket_address(const struct addr *addr, uint16_t port)
 {
@@ -94,7 +87,7 @@ static void on_echo(struct ev_loop *loop, struct ev_io *io, int events)
     struct sockaddr_in from;
     while (receive(io->fd, &packet, &from)) {
         if (probe->result.first_arrival_ns == 0) {
-            probe->result.first_arrival_ns = now_ns();
+            probe->result.first_arrival_ns = clock_monotonic_ns();
             if (probe->config.arrived != NULL)
                 probe->config.arrived(probe->config.context);
         }
@@ -114,8 +107,9 @@ static void on_answer(struct ev_loop *loop, struct ev_io *io, int events)
     struct packet packet;
     struct sockaddr_in from;
     while (receive(io->fd, &packet, &from)) {
-        struct adapter_probe_answer answer = {
-            .number = packet.number, .sent_ns = packet.sent_ns, .answered_ns = now_ns()};
+        struct adapter_probe_answer answer = {.number = packet.number,
+                                              .sent_ns = packet.sent_ns,
+                                              .answered_ns = clock_monotonic_ns()};
         if (config->direct != NULL && answer.sent_ns >= probe->asked_ns) {
             answer.direct = config->direct(config->context);
             probe->asked_ns = answer.answered_ns;
@@ -135,7 +129,8 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *timer, int events)
     (void)loop;
     (void)events;
     struct adapter_probe *probe = timer->data;
-    struct packet packet = {.magic = MAGIC, .number = probe->result.sent++, .sent_ns = now_ns()};
+    struct packet packet = {
+        .magic = MAGIC, .number = probe->result.sent++, .sent_ns = clock_monotonic_ns()};
     struct sockaddr_in to = socket_address(&probe->config.to.inner, ADAPTER_PROBE_PORT);
     /* Without a route yet it is lost, as it would be for anybody. */
     (void)!sendto(probe->answers.fd, &packet, sizeof packet, 0, (const struct sockaddr *)&to,
@@ -158,7 +153,7 @@ struct adapter_probe *adapter_probe_new(const struct adapter_probe_config *confi
         return NULL;
     }
     probe->config = *config;
-    probe->asked_ns = probe->result.begun_ns = now_ns();
+    probe->asked_ns = probe->result.begun_ns = clock_monotonic_ns();
     ev_io_init(&probe->answers, on_answer, from, EV_READ);
     ev_io_init(&probe->echo, on_echo, to, EV_READ);
     ev_timer_init(&probe->timer, on_timer, 0, ADAPTER_PROBE_EVERY_MS / 1000.0);

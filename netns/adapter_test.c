@@ -17,9 +17,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "daemon/clock.h"
 #include "netns/adapter.h"
 #include "netns/adapter_probe.h"
 
@@ -48,9 +48,7 @@ struct trial {
 
 static uint64_t now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return clock_monotonic_ns() / 1000000;
 }
 
 /* ---- In the sandbox ---- */

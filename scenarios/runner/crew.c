@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/base/check.h"
+#include "daemon/clock.h"
 #include "scenarios/runner/field.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -68,13 +69,6 @@ static void on_signal(int number)
     interrupted = 1;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
 struct crew *crew_new(const struct crew_config *config)
 {
     struct crew *crew = calloc(1, sizeof *crew);
@@ -88,7 +82,7 @@ struct crew *crew_new(const struct crew_config *config)
         crew->config.jobs = crew->processors * CREW_JOBS_PER_PROCESSOR;
     crew->polls = calloc((size_t)crew->config.jobs * DESCRIPTORS_EACH, sizeof *crew->polls);
     check(crew->polls != NULL);
-    crew->started_ns = now_ns();
+    crew->started_ns = clock_monotonic_ns();
     interrupted = 0;
     /* Signals are let in while the crew waits, and at no other time. */
     sigemptyset(&ours);
@@ -190,7 +184,7 @@ static void start(struct crew *crew, struct job *job)
     job->child = child;
     job->ended = ended;
     job->pipe = ends[0];
-    job->deadline_ns = now_ns() + job->task.limit_ns;
+    job->deadline_ns = clock_monotonic_ns() + job->task.limit_ns;
     crew->running++;
     crew->running_real += job->task.network->real;
     crew->places += weight(job);
@@ -303,7 +297,7 @@ static void tick(struct crew *crew, uint64_t at_ns)
 /* Until something has happened, a run is overdue, a signal has come, or a second has passed. */
 static void wait_for_any(struct crew *crew)
 {
-    uint64_t from_ns = now_ns(), wait_ns = SECOND_NS;
+    uint64_t from_ns = clock_monotonic_ns(), wait_ns = SECOND_NS;
     nfds_t count = 0;
     for (uint32_t i = crew->taken; i < crew->begun; i++) {
         const struct job *job = &crew->jobs[i];
@@ -332,7 +326,7 @@ static void wait_for_any(struct crew *crew)
             drain(job);
         if (ended) {
             reap(crew, job);
-        } else if (!job->killed && now_ns() >= job->deadline_ns) {
+        } else if (!job->killed && clock_monotonic_ns() >= job->deadline_ns) {
             job->killed = true;
             kill(job->child, SIGKILL);
         }
@@ -360,7 +354,7 @@ bool crew_take(struct crew *crew, struct run_outcome *outcome)
         start_more(crew);
         if (crew->jobs[crew->taken].state == JOB_DONE)
             break;
-        tick(crew, now_ns());
+        tick(crew, clock_monotonic_ns());
         wait_for_any(crew);
         if (interrupted != 0) {
             kill_all(crew);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/base/check.h"
+#include "daemon/clock.h"
 #include "daemon/text.h"
 #include "netns/kernel.h"
 #include "scenarios/runner/on_real.h"
@@ -120,13 +121,6 @@ static void show(struct real *real, const struct watch *watch, const struct pack
     stage_see(&real->stage, &event);
 }
 
-static uint64_t wall_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* Behind all that are not later. */
 static void hold(struct linux_state *state, const struct held *held)
 {
@@ -211,14 +205,14 @@ static void on_packet(struct ev_loop *loop, ev_io *watcher, int events)
     const struct watch *watch = watcher->data;
     (void)loop;
     (void)events;
-    release(watch->real, wall_ns() - HOLD_NS);
+    release(watch->real, clock_wall_ns() - HOLD_NS);
 }
 
 static void on_time(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)events;
-    release(timer->data, wall_ns() - HOLD_NS);
+    release(timer->data, clock_wall_ns() - HOLD_NS);
 }
 
 /* Whether the kernel's counters at each server say what was seen there. */

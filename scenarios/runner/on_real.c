@@ -19,6 +19,7 @@
 
 #include "core/base/check.h"
 #include "crypto/crypto.h"
+#include "daemon/clock.h"
 #include "scenarios/runner/judge_all.h"
 #include "scenarios/runner/mesh.h"
 #include "scenarios/runner/run_copy.h"
@@ -32,13 +33,6 @@
 enum { READY_S = 20, FOLDER_MODE = 0700, SETTLE_NS = 50000000 };
 
 static const char folder[] = "/run/warren-lab";
-
-static uint64_t kernel_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
 
 void real_fail(struct real *real, const char *why)
 {
@@ -54,7 +48,7 @@ void real_catch_up(struct real *real)
 {
     if (!real->moving)
         return;
-    uint64_t now_ns = kernel_ns() - real->begun_ns;
+    uint64_t now_ns = clock_monotonic_ns() - real->begun_ns;
     if (now_ns > real->end_ns)
         now_ns = real->end_ns;
     if (now_ns > net_now(real->stage.net))
@@ -311,9 +305,9 @@ static bool start_programs(struct real *real, char error[static SPACE_ERROR_SIZE
     bool other = real->stage.scenario->program[0] != 0;
     if (other ? !start_guests(real, error) : !start_daemons(real, error))
         return false;
-    for (uint64_t from_ns = kernel_ns(); !real->failed && !are_ready(real);) {
+    for (uint64_t from_ns = clock_monotonic_ns(); !real->failed && !are_ready(real);) {
         ev_run(real->loop, EVRUN_ONCE);
-        if (kernel_ns() - from_ns > READY_S * SECOND_NS)
+        if (clock_monotonic_ns() - from_ns > READY_S * SECOND_NS)
             real_fail(real, "the daemons were not ready within 20 seconds");
     }
     snprintf(error, SPACE_ERROR_SIZE, "%s", real->error);
@@ -340,7 +334,7 @@ static void play(struct real *real)
         real->end_ns = stage->request->longest_ns;
     if (real->guests == NULL && !stage_may_end(stage, &real->look_ns))
         real->look_ns = stage->keys == NULL ? 0 : UINT64_MAX;
-    real->begun_ns = kernel_ns();
+    real->begun_ns = clock_monotonic_ns();
     real->moving = true;
     real->network->begin(real);
     ev_run(real->loop, 0);
