@@ -17,6 +17,7 @@
 #include "core/tunnel/noise.h"
 #include "crypto/crypto.h"
 #include "daemon/clock.h"
+#include "daemon/socket_address.h"
 #include "daemon/text.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -60,15 +61,10 @@ static bool make_initiations(struct flood *flood, const uint8_t responder[static
 
 static bool open_socket(struct flood *flood, const struct addr *to)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(to->port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(to->port)};
-    bool is_v4 = to->family == ADDR_V4;
-    memcpy(&v4.sin_addr, to->ip, 4);
-    memcpy(&v6.sin6_addr, to->ip, 16);
-    flood->fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    return flood->fd >= 0 &&
-           (is_v4 ? connect(flood->fd, (const struct sockaddr *)&v4, sizeof v4)
-                  : connect(flood->fd, (const struct sockaddr *)&v6, sizeof v6)) == 0;
+    union socket_address name;
+    socklen_t size = socket_address_of(to, &name);
+    flood->fd = socket(name.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return flood->fd >= 0 && connect(flood->fd, &name.any, size) == 0;
 }
 
 static void send_some(struct flood *flood, uint64_t count)

@@ -12,6 +12,7 @@
 #include "daemon/answer.h"
 #include "daemon/daemon.h"
 #include "daemon/loop.h"
+#include "daemon/socket_address.h"
 #include "daemon/status.h"
 #include "daemon/text.h"
 
@@ -76,14 +77,11 @@ static void ask_server(struct netcheck *run, struct netcheck_server *server)
     memcpy(bytes + STUN_TRANSACTION_AT, server->transaction, sizeof server->transaction);
     server->sent_ns = udp_now_ns();
     ssize_t sent = -1;
-    if (server->addr.family == ADDR_V4 && run->fds[0] >= 0) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(server->addr.port)};
-        memcpy(&to.sin_addr, server->addr.ip, 4);
-        sent = sendto(run->fds[0], bytes, sizeof bytes, 0, (const struct sockaddr *)&to, sizeof to);
-    } else if (server->addr.family == ADDR_V6 && run->fds[1] >= 0) {
-        struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(server->addr.port)};
-        memcpy(&to.sin6_addr, server->addr.ip, 16);
-        sent = sendto(run->fds[1], bytes, sizeof bytes, 0, (const struct sockaddr *)&to, sizeof to);
+    int fd = run->fds[server->addr.family == ADDR_V4 ? 0 : 1];
+    if (fd >= 0) {
+        union socket_address to;
+        socklen_t size = socket_address_of(&server->addr, &to);
+        sent = sendto(fd, bytes, sizeof bytes, 0, &to.any, size);
     }
     (void)sent; /* a server that cannot be reached has no latency */
 }

@@ -19,6 +19,7 @@
 #include "core/base/check.h"
 #include "crypto/crypto.h"
 #include "daemon/privilege.h"
+#include "daemon/socket_address.h"
 #include "daemon/start.h"
 #include "daemon/text.h"
 
@@ -275,19 +276,16 @@ static void check_control(const struct config *config, struct preflight *preflig
 static bool check_port(const struct addr *addr, uint16_t port, const char *option,
                        struct preflight *preflight)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    bool is_v4 = addr->family == ADDR_V4;
-    memcpy(&v4.sin_addr, addr->ip, 4);
-    memcpy(&v6.sin6_addr, addr->ip, 16);
-    int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const struct addr own = addr_with_port(*addr, port);
+    union socket_address name;
+    socklen_t size = socket_address_of(&own, &name);
+    int fd = socket(name.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int on = 1;
     int failed = fd < 0;
-    if (fd >= 0 && !is_v4)
+    if (fd >= 0 && addr->family == ADDR_V6)
         failed = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (failed == 0)
-        failed = is_v4 ? bind(fd, (const struct sockaddr *)&v4, sizeof v4)
-                       : bind(fd, (const struct sockaddr *)&v6, sizeof v6);
+        failed = bind(fd, &name.any, size);
     int error = errno;
     if (fd >= 0)
         close(fd);

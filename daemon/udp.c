@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <netinet/icmp6.h>
-#include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -16,6 +15,7 @@
 
 #include "core/base/check.h"
 #include "daemon/clock.h"
+#include "daemon/socket_address.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -23,12 +23,6 @@ enum {
     ERRORS_MAX = 64,       /* ICMP errors read from one socket before the next has its turn */
     BUFFER_SIZE = 4 << 20, /* of each socket and direction, in bytes */
     SINGLY = 1024,         /* trains, after one was refused because of where it went */
-};
-
-union socket_address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
 };
 
 /* Room for all control messages that one datagram may bear, aligned as they must be. */
@@ -39,38 +33,6 @@ struct control {
 uint64_t udp_now_ns(void)
 {
     return clock_boot_ns();
-}
-
-/* ---- Addresses ------------------------------------------------------------------------------- */
-
-static struct addr addr_of_v4(const struct in_addr *ip, uint16_t port)
-{
-    return addr_v4(ntohl(ip->s_addr), port);
-}
-
-static struct addr addr_of(const union socket_address *address)
-{
-    if (address->any.sa_family == AF_INET)
-        return addr_of_v4(&address->v4.sin_addr, ntohs(address->v4.sin_port));
-    if (address->any.sa_family == AF_INET6)
-        return addr_v6(address->v6.sin6_addr.s6_addr, ntohs(address->v6.sin6_port));
-    return (struct addr){0};
-}
-
-static socklen_t socket_address_of(const struct addr *addr, union socket_address *address)
-{
-    memset(address, 0, sizeof *address);
-    if (addr->family == ADDR_V4) {
-        address->v4.sin_family = AF_INET;
-        address->v4.sin_port = htons(addr->port);
-        memcpy(&address->v4.sin_addr, addr->ip, 4);
-        return sizeof address->v4;
-    }
-    check(addr->family == ADDR_V6);
-    address->v6.sin6_family = AF_INET6;
-    address->v6.sin6_port = htons(addr->port);
-    memcpy(&address->v6.sin6_addr, addr->ip, 16);
-    return sizeof address->v6;
 }
 
 /* ---- Sockets --------------------------------------------------------------------------------- */
@@ -133,7 +95,8 @@ static struct udp_endpoint *endpoint_open(struct udp *udp, uint32_t number, stru
     }
     set_preferences(fd);
     struct udp_endpoint *endpoint = &udp->endpoints[slot];
-    *endpoint = (struct udp_endpoint){.fd = fd, .socket = number, .bound = addr_of(&address)};
+    *endpoint =
+        (struct udp_endpoint){.fd = fd, .socket = number, .bound = socket_address_addr(&address)};
     if (udp->endpoints_end <= slot)
         udp->endpoints_end = slot + 1;
     if (udp->changed != NULL)
@@ -542,7 +505,7 @@ static struct addr local_address(struct msghdr *message, const struct udp_endpoi
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof info);
-            return addr_of_v4(&info.ipi_addr, port);
+            return addr_v4(ntohl(info.ipi_addr.s_addr), port);
         }
         if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
@@ -625,7 +588,7 @@ static struct node_in_icmp icmp_of(struct msghdr *message)
         else if (said.error.ee_origin == SO_EE_ORIGIN_ICMP6)
             icmp.error = icmp_v6(said.error.ee_type, said.error.ee_code);
         icmp.mtu = icmp.error == NODE_ICMP_TOO_BIG ? said.error.ee_info : 0;
-        icmp.reporter = addr_with_port(addr_of(&said.reporter), 0);
+        icmp.reporter = addr_with_port(socket_address_addr(&said.reporter), 0);
     }
     return icmp;
 }
@@ -649,7 +612,7 @@ static bool take_error(struct udp *udp, const struct udp_endpoint *endpoint)
     udp->counts.icmp++;
     icmp.socket = endpoint->socket;
     icmp.local = local_address(&message, endpoint);
-    icmp.remote = addr_of(&to);
+    icmp.remote = socket_address_addr(&to);
     udp_feed(udp, &(struct node_in){.kind = NODE_IN_ICMP, .icmp = icmp});
     return true;
 }
@@ -686,7 +649,7 @@ static void take_datagram(struct udp *udp, const struct udp_endpoint *endpoint,
         .kind = NODE_IN_DATAGRAM,
         .datagram = {.socket = endpoint->socket,
                      .local = local_address(&message->msg_hdr, endpoint),
-                     .remote = addr_of(message->msg_hdr.msg_name),
+                     .remote = socket_address_addr(message->msg_hdr.msg_name),
                      .bytes = message->msg_hdr.msg_iov->iov_base,
                      .size = message->msg_len,
                      .segment = segment_of(&message->msg_hdr)},

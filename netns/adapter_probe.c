@@ -1,7 +1,6 @@
 /* Packets to the other end of a mesh and back (adapter_probe.h). */
 #include "netns/adapter_probe.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 
 #include "core/base/check.h"
 #include "daemon/clock.h"
+#include "daemon/socket_address.h"
 
 enum {
     MAGIC = 0x57504252,
@@ -35,13 +35,6 @@ struct adapter_probe {
     struct ev_io echo;    /* at `to` */
 };
 
-static struct sockaddr_in socket_address(const struct addr *addr, uint16_t port)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-    memcpy(&to.sin_addr, addr->ip, sizeof to.sin_addr);
-    return to;
-}
-
 /* A socket that has the end's inner address and sends through the mesh's interface alone. */
 static int open_end(const struct adapter_probe_end *end, char error[static SPACE_ERROR_SIZE])
 {
@@ -49,10 +42,12 @@ static int open_end(const struct adapter_probe_end *end, char error[static SPACE
     int file = space_socket(end->host, AF_INET, SOCK_DGRAM, 0, error);
     if (file < 0)
         return -1;
-    struct sockaddr_in own = socket_address(&end->inner, ADAPTER_PROBE_PORT);
+    const struct addr inner = addr_with_port(end->inner, ADAPTER_PROBE_PORT);
+    union socket_address own;
+    socklen_t own_size = socket_address_of(&inner, &own);
     socklen_t size = (socklen_t)strnlen(end->interface, sizeof end->interface);
     if (setsockopt(file, SOL_SOCKET, SO_BINDTODEVICE, end->interface, size) == 0 &&
-        bind(file, (const struct sockaddr *)&own, sizeof own) == 0)
+        bind(file, &own.any, own_size) == 0)
         return file;
     snprintf(error, SPACE_ERROR_SIZE, "cannot have a socket on %s: %s", end->interface,
              strerror(errno));
@@ -131,10 +126,11 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *timer, int events)
     struct adapter_probe *probe = timer->data;
     struct packet packet = {
         .magic = MAGIC, .number = probe->result.sent++, .sent_ns = clock_monotonic_ns()};
-    struct sockaddr_in to = socket_address(&probe->config.to.inner, ADAPTER_PROBE_PORT);
+    const struct addr inner = addr_with_port(probe->config.to.inner, ADAPTER_PROBE_PORT);
+    union socket_address to;
+    socklen_t size = socket_address_of(&inner, &to);
     /* Without a route yet it is lost, as it would be for anybody. */
-    (void)!sendto(probe->answers.fd, &packet, sizeof packet, 0, (const struct sockaddr *)&to,
-                  sizeof to);
+    (void)!sendto(probe->answers.fd, &packet, sizeof packet, 0, &to.any, size);
 }
 
 struct adapter_probe *adapter_probe_new(const struct adapter_probe_config *config,

@@ -12,40 +12,9 @@
 #include <unistd.h>
 
 #include "core/base/check.h"
+#include "daemon/socket_address.h"
 #include "scenarios/runner/mesh.h"
 #include "scenarios/runner/programs_state.h"
-
-/* Any address of either family, as the kernel has it. */
-union name {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static socklen_t name_of(union name *name, const struct addr *addr)
-{
-    memset(name, 0, sizeof *name);
-    if (addr->family == ADDR_V4) {
-        name->v4.sin_family = AF_INET;
-        name->v4.sin_port = htons(addr->port);
-        memcpy(&name->v4.sin_addr, addr->ip, 4);
-        return sizeof name->v4;
-    }
-    check(addr->family == ADDR_V6);
-    name->v6.sin6_family = AF_INET6;
-    name->v6.sin6_port = htons(addr->port);
-    memcpy(&name->v6.sin6_addr, addr->ip, 16);
-    return sizeof name->v6;
-}
-
-static bool is_name_of(const union name *name, const struct addr *addr)
-{
-    if (addr->family == ADDR_V4)
-        return name->any.sa_family == AF_INET && name->v4.sin_port == htons(addr->port) &&
-               memcmp(&name->v4.sin_addr, addr->ip, 4) == 0;
-    return name->any.sa_family == AF_INET6 && name->v6.sin6_port == htons(addr->port) &&
-           memcmp(&name->v6.sin6_addr, addr->ip, 16) == 0;
-}
 
 /* ---- Receiving ---- */
 
@@ -57,7 +26,7 @@ static void on_datagram(struct ev_loop *loop, ev_io *io, int events)
     for (;;) {
         uint8_t bytes[NODE_PACKET_MAX + 1];
         struct numbered numbered;
-        union name name = {.v6 = {.sin6_family = AF_UNSPEC}};
+        union socket_address name = {.v6 = {.sin6_family = AF_UNSPEC}};
         socklen_t name_size = sizeof name;
         ssize_t size = recvfrom(io->fd, bytes, sizeof bytes, 0, &name.any, &name_size);
         if (size < 0 && errno == EINTR)
@@ -66,9 +35,10 @@ static void on_datagram(struct ev_loop *loop, ev_io *io, int events)
             return;
         if (!numbered_read_data(&numbered, bytes, (size_t)size) || numbered.to != port->place)
             continue;
+        struct addr source = socket_address_addr(&name);
         struct addr from = mesh_inner(numbered.from, numbered_family(&numbered));
         from.port = NUMBERED_PORT;
-        if (is_name_of(&name, &from))
+        if (addr_equal(&source, &from))
             to->arrived(to->context, port->place, &numbered);
     }
 }
@@ -81,14 +51,14 @@ static void on_datagram(struct ev_loop *loop, ev_io *io, int events)
  */
 static void send_through(int fd, const struct addr *remote, int interface, void *bytes, size_t size)
 {
-    union name name;
+    union socket_address name;
     struct iovec data = {.iov_base = bytes, .iov_len = size};
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
     } control = {.bytes = {0}};
     struct msghdr message = {.msg_name = &name,
-                             .msg_namelen = name_of(&name, remote),
+                             .msg_namelen = socket_address_of(remote, &name),
                              .msg_iov = &data,
                              .msg_iovlen = 1,
                              .msg_control = control.bytes};
@@ -128,8 +98,8 @@ static int open_socket(int host, uint8_t family, char error[static SPACE_ERROR_S
 {
     struct addr any = {.family = family, .port = NUMBERED_PORT};
     int on = 1;
-    union name name;
-    socklen_t name_size = name_of(&name, &any);
+    union socket_address name;
+    socklen_t name_size = socket_address_of(&any, &name);
     int fd = space_socket(host, name.any.sa_family, SOCK_DGRAM, 0, error);
     if (fd < 0)
         return -1;
