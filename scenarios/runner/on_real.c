@@ -5,24 +5,17 @@
 #include "scenarios/runner/on_real.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/base/check.h"
 #include "crypto/crypto.h"
 #include "daemon/clock.h"
-#include "scenarios/runner/judge_all.h"
 #include "scenarios/runner/mesh.h"
-#include "scenarios/runner/run_copy.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 /* How often it is looked whether the run is over. */
@@ -32,9 +25,8 @@
 
 enum { READY_S = 20, FOLDER_MODE = 0700, SETTLE_NS = 50000000 };
 
-static const char folder[] = "/run/warren-lab";
-
-void real_fail(struct real *real, const char *why)
+/* The run has failed; the first sentence stays. */
+static void fail(struct real *real, const char *why)
 {
     if (!real->failed)
         snprintf(real->error, sizeof real->error, "%s", why);
@@ -72,7 +64,7 @@ static void arm(struct ev_loop *loop, ev_prepare *watcher, int events)
     struct itimerspec when = {
         .it_value = {.tv_sec = (time_t)(at_ns / SECOND_NS), .tv_nsec = (long)(at_ns % SECOND_NS)}};
     if (timerfd_settime(real->clock_fd, TFD_TIMER_ABSTIME, &when, NULL) != 0)
-        real_fail(real, "the clock's timer cannot be set");
+        fail(real, "the clock's timer cannot be set");
 }
 
 /* Without a mesh there is nothing to wait for but what clients find. */
@@ -98,7 +90,7 @@ static void on_clock(struct ev_loop *loop, ev_io *watcher, int events)
     uint64_t times;
     (void)events;
     if (read(real->clock_fd, &times, sizeof times) < 0 && errno != EAGAIN)
-        real_fail(real, "the clock's timer cannot be read");
+        fail(real, "the clock's timer cannot be read");
     real_catch_up(real);
     uint64_t now_ns = net_now(real->stage.net);
     if (now_ns >= real->look_ns) {
@@ -118,7 +110,7 @@ static void connect_to(struct stage *stage, uint32_t from, uint32_t to)
     char error[SPACE_ERROR_SIZE];
     if (real->guests != NULL ? !guests_connect(real->guests, from, to, error)
                              : !programs_connect(real->programs, from, to, error))
-        real_fail(real, error);
+        fail(real, error);
 }
 
 static void send_numbered(struct stage *stage, const struct numbered *numbered, uint32_t size)
@@ -136,7 +128,7 @@ static void classify(struct stage *stage, const struct plan_action *action)
     struct real *real = (struct real *)stage;
     char error[SPACE_ERROR_SIZE];
     if (!programs_classify(real->programs, action, error))
-        real_fail(real, error);
+        fail(real, error);
 }
 
 static void fault(struct stage *stage, const struct net_fault *fault)
@@ -151,7 +143,7 @@ static void fault(struct stage *stage, const struct net_fault *fault)
     case NET_FAULT_RESTART:
         programs_crash(real->programs, place);
         if (!programs_start(real->programs, place, error))
-            real_fail(real, error);
+            fail(real, error);
         return;
     case NET_FAULT_SUSPEND:
         programs_suspend(real->programs, place);
@@ -161,7 +153,7 @@ static void fault(struct stage *stage, const struct net_fault *fault)
         return;
     default:
         if (!real->network->fault(real, fault, error))
-            real_fail(real, error);
+            fail(real, error);
     }
 }
 
@@ -219,28 +211,10 @@ static void see_guests(struct stage *stage, const struct net_event *event)
 
 static void on_failed(void *context, const char *why)
 {
-    real_fail(context, why);
+    fail(context, why);
 }
 
 /* ---- A run ---- */
-
-/* The folder that this program is in, where the others are, too. */
-static bool find_binaries(char to[static RUN_PATH_SIZE], char *error)
-{
-    ssize_t size = readlink("/proc/self/exe", to, RUN_PATH_SIZE - 1);
-    char *slash = NULL;
-    if (size > 0) {
-        to[size] = 0;
-        slash = strrchr(to, '/');
-    }
-    if (slash == NULL) {
-        snprintf(error, SPACE_ERROR_SIZE, "the folder of warren-lab is not known: %s",
-                 strerror(errno));
-        return false;
-    }
-    *slash = 0;
-    return true;
-}
 
 static bool start_guests(struct real *real, char error[static SPACE_ERROR_SIZE])
 {
@@ -250,7 +224,7 @@ static bool start_guests(struct real *real, char error[static SPACE_ERROR_SIZE])
         .net = real->stage.net,
         .places = real->stage.places,
         .hosts = real->hosts,
-        .folder = folder,
+        .folder = REAL_FOLDER,
         .events = {.context = real,
                    .path = on_guest_path,
                    .arrived = on_guest_arrived,
@@ -265,7 +239,7 @@ static bool start_daemons(struct real *real, char error[static SPACE_ERROR_SIZE]
     const struct plan_scenario *scenario = real->stage.scenario;
     static const uint8_t order[] = {PLAN_SERVER, PLAN_CLIENT};
     char binaries[RUN_PATH_SIZE];
-    if (!find_binaries(binaries, error))
+    if (!real_find_binaries(binaries, error))
         return false;
     struct programs_config config = {
         .loop = real->loop,
@@ -274,7 +248,7 @@ static bool start_daemons(struct real *real, char error[static SPACE_ERROR_SIZE]
         .places = real->stage.places,
         .hosts = real->hosts,
         .binaries = binaries,
-        .folder = folder,
+        .folder = REAL_FOLDER,
         .events = {.context = real,
                    .home = on_home,
                    .path = on_path,
@@ -308,7 +282,7 @@ static bool start_programs(struct real *real, char error[static SPACE_ERROR_SIZE
     for (uint64_t from_ns = clock_monotonic_ns(); !real->failed && !are_ready(real);) {
         ev_run(real->loop, EVRUN_ONCE);
         if (clock_monotonic_ns() - from_ns > READY_S * SECOND_NS)
-            real_fail(real, "the daemons were not ready within 20 seconds");
+            fail(real, "the daemons were not ready within 20 seconds");
     }
     snprintf(error, SPACE_ERROR_SIZE, "%s", real->error);
     return !real->failed;
@@ -344,6 +318,15 @@ static void play(struct real *real)
     ev_prepare_stop(real->loop, &prepare);
 }
 
+/* Each of Warren's own; guests go on. */
+static void for_daemons(struct real *real, void (*act)(struct programs *programs, uint32_t place))
+{
+    const struct plan_scenario *scenario = real->stage.scenario;
+    for (uint32_t i = 0; real->programs != NULL && i < scenario->place_count; i++)
+        if (plan_is_node(&scenario->places[i]))
+            act(real->programs, i);
+}
+
 /* What was seen is held against what the network itself knows, while nothing moves. */
 static void settle(struct real *real)
 {
@@ -351,18 +334,45 @@ static void settle(struct real *real)
     char error[SPACE_ERROR_SIZE];
     if (real->failed || real->network->settle == NULL)
         return;
-    for (uint32_t i = 0; real->programs != NULL && i < real->stage.scenario->place_count; i++)
-        if (plan_is_node(&real->stage.scenario->places[i]))
-            programs_suspend(real->programs, i);
+    for_daemons(real, programs_suspend);
     nanosleep(&pause, NULL);
     if (!real->network->settle(real, error))
-        real_fail(real, error);
-    for (uint32_t i = 0; real->programs != NULL && i < real->stage.scenario->place_count; i++)
-        if (plan_is_node(&real->stage.scenario->places[i]))
-            programs_resume(real->programs, i);
+        fail(real, error);
+    for_daemons(real, programs_resume);
 }
 
-static bool make_run(struct real *real, char error[static SPACE_ERROR_SIZE])
+void real_begin(struct real *real, const struct run_request *request,
+                const struct real_network *network, struct run *run)
+{
+    const struct plan_scenario *scenario = request->scenario;
+    *real = (struct real){
+        .stage = {.request = request, .scenario = scenario, .run = run, .real = &real->hooks},
+        .network = network,
+        .hooks = {.connect = connect_to,
+                  .send = send_numbered,
+                  .classify = classify,
+                  .fault = fault,
+                  .see = scenario->program[0] != 0 ? see_guests : NULL},
+    };
+    if (network->gate != NULL) {
+        real->gate = *network->gate;
+        real->gate.context = real;
+        real->hooks.gate = &real->gate;
+    }
+    struct net_config config = {
+        .crypto = &crypto_real, .observe = stage_see, .context = &real->stage};
+    net_seed(config.seed, request->seed);
+    mesh_set_clock((uint64_t)time(NULL));
+    stage_begin(&real->stage, &config);
+    real->loop = ev_default_loop(EVFLAG_AUTO); /* it alone watches children */
+    real->hosts = malloc((scenario->place_count + 1) * sizeof *real->hosts);
+    real->clock_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    check(real->loop != NULL && real->hosts != NULL && real->clock_fd >= 0);
+    for (uint32_t i = 0; i < scenario->place_count; i++)
+        real->hosts[i] = -1;
+}
+
+bool real_run(struct real *real, char error[static SPACE_ERROR_SIZE])
 {
     const struct run_request *request = real->stage.request;
     struct run *run = real->stage.run;
@@ -372,8 +382,8 @@ static bool make_run(struct real *real, char error[static SPACE_ERROR_SIZE])
     real->clock_io.data = real;
     ev_io_start(real->loop, &real->clock_io);
     stage_build(&real->stage);
-    if (mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST) {
-        snprintf(error, SPACE_ERROR_SIZE, "%s: %s", folder, strerror(errno));
+    if (mkdir(REAL_FOLDER, FOLDER_MODE) != 0 && errno != EEXIST) {
+        snprintf(error, SPACE_ERROR_SIZE, "%s: %s", REAL_FOLDER, strerror(errno));
         return false;
     }
     if (!real->network->build(real, error))
@@ -398,189 +408,9 @@ static bool make_run(struct real *real, char error[static SPACE_ERROR_SIZE])
     return !real->failed;
 }
 
-/* ---- The sandbox ---- */
-
-/* What the sandbox's process is to do, and where its result goes. */
-struct order {
-    const struct run_request *request;
-    const struct real_network *network;
-    int result;
-    int told; /* the sandbox's process, as its maker sees it, comes here */
-};
-
-/* What to type to look around in what is left standing. */
-static char *describe(const struct real *real, pid_t process)
+void real_end_programs(struct real *real)
 {
-    char *notes = NULL;
-    size_t size;
-    FILE *file = open_memstream(&notes, &size);
-    check(file != NULL);
-    fprintf(file, "left standing until its process ends: kill -KILL %ld\n", (long)process);
-    for (uint32_t i = 0; i < real->stage.scenario->place_count; i++) {
-        char line[RUN_ERROR_SIZE];
-        if (real->hosts[i] < 0)
-            continue;
-        space_describe(real->hosts[i], process, line, sizeof line);
-        fprintf(file, "%s: %s\n", real->stage.scenario->places[i].name, line);
-    }
-    fprintf(file, "configuration and logs: /proc/%ld/root%s", (long)process, folder);
-    fclose(file);
-    return notes;
-}
-
-static int sandbox_main(void *argument)
-{
-    const struct order *order = argument;
-    const struct plan_scenario *scenario = order->request->scenario;
-    struct run run;
-    struct real real = {.stage = {.request = order->request, .scenario = scenario, .run = &run},
-                        .network = order->network};
-    const struct stage_real hooks = {.gate = real.network->gate != NULL ? real.network->gate : NULL,
-                                     .connect = connect_to,
-                                     .send = send_numbered,
-                                     .classify = classify,
-                                     .fault = fault,
-                                     .see = scenario->program[0] != 0 ? see_guests : NULL};
-    struct net_gate gate;
-    struct stage_real own = hooks;
-    if (hooks.gate != NULL) {
-        gate = *hooks.gate;
-        gate.context = &real;
-        own.gate = &gate;
-    }
-    real.stage.real = &own;
-    struct net_config config = {
-        .crypto = &crypto_real, .observe = stage_see, .context = &real.stage};
-    char error[SPACE_ERROR_SIZE] = "";
-    pid_t process = 0;
-    if (read(order->told, &process, sizeof process) != sizeof process)
-        return EXIT_FAILURE;
-    mesh_set_clock((uint64_t)time(NULL));
-    net_seed(config.seed, order->request->seed);
-    stage_begin(&real.stage, &config);
-    real.loop = ev_default_loop(EVFLAG_AUTO); /* it alone watches children */
-    real.hosts = malloc((scenario->place_count + 1) * sizeof *real.hosts);
-    real.clock_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    check(real.loop != NULL && real.hosts != NULL && real.clock_fd >= 0);
-    for (uint32_t i = 0; i < scenario->place_count; i++)
-        real.hosts[i] = -1;
-    bool done = make_run(&real, error);
-    bool stay = order->request->keep && (!done || !judge_is_right(scenario, &run));
-    if (stay)
-        run.notes = describe(&real, process);
-    if (order->request->trace != NULL)
-        fflush(order->request->trace);
-    if (stay) {
-        /* Its maker ends once it has the result. */
-        prctl(PR_SET_PDEATHSIG, 0);
-    } else {
-        guests_free(real.guests);
-        if (real.programs != NULL)
-            programs_free(real.programs);
-        /* What a program finds wrong at its end is as bad as what it finds before. */
-        if (done && real.failed) {
-            done = false;
-            memcpy(error, real.error, sizeof error);
-        }
-    }
-    bool told = run_copy_write(order->result, scenario, &run, done ? NULL : error);
-    close(order->result);
-    if (stay) {
-        /* Whoever reads what its maker writes waits for the end of it; this holds none of it. */
-        int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-        check(nothing >= 0);
-        for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++)
-            dup2(nothing, file);
-        for (;;)
-            pause();
-    }
-    if (real.state != NULL)
-        real.network->end(&real);
-    return told ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static bool run_in_sandbox(const struct run_request *request, const struct real_network *network,
-                           struct run *run, char error[static RUN_ERROR_SIZE])
-{
-    int result[2], told[2];
-    *run = (struct run){.findings = NULL};
-    if (pipe2(result, O_CLOEXEC) != 0 || pipe2(told, O_CLOEXEC) != 0) {
-        snprintf(error, RUN_ERROR_SIZE, "no pipe to a sandbox: %s", strerror(errno));
-        return false;
-    }
-    struct order order = {
-        .request = request, .network = network, .result = result[1], .told = told[0]};
-    fflush(NULL);
-    pid_t process = space_sandbox(sandbox_main, &order, error);
-    close(result[1]);
-    close(told[0]);
-    bool done = process > 0 && write(told[1], &process, sizeof process) == sizeof process &&
-                run_copy_read(result[0], request->scenario, run, error);
-    close(result[0]);
-    close(told[1]);
-    /* What stands on after its result has no more to say. */
-    if (process > 0 && run->notes == NULL)
-        waitpid(process, NULL, 0);
-    return done;
-}
-
-bool run_on_tun(const struct run_request *request, struct run *run,
-                char error[static RUN_ERROR_SIZE])
-{
-    return run_in_sandbox(request, &real_tun, run, error);
-}
-
-bool run_on_linux(const struct run_request *request, struct run *run,
-                  char error[static RUN_ERROR_SIZE])
-{
-    return run_in_sandbox(request, &real_linux, run, error);
-}
-
-/* ---- What can be run ---- */
-
-static bool have_program(const char *name, const char *package, char why[static RUN_ERROR_SIZE])
-{
-    if (space_has_program(name))
-        return true;
-    snprintf(why, RUN_ERROR_SIZE, "%s is not installed (Debian: %s)", name, package);
-    return false;
-}
-
-static bool have_daemon(char why[static RUN_ERROR_SIZE])
-{
-    static const char *const names[] = {"warrend", "stun-probe"};
-    char folder_of[RUN_PATH_SIZE], path[RUN_PATH_SIZE + 32];
-    if (!find_binaries(folder_of, why))
-        return false;
-    for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder_of, names[i]);
-        if (access(path, X_OK) == 0)
-            continue;
-        snprintf(why, RUN_ERROR_SIZE, "there is no %s beside warren-lab: make builds it", names[i]);
-        return false;
-    }
-    return true;
-}
-
-bool run_tun_is_there(char why[static RUN_ERROR_SIZE])
-{
-    _Static_assert((int)RUN_ERROR_SIZE >= (int)SPACE_ERROR_SIZE, "a sentence fits");
-    return have_daemon(why) && have_program("ip", "iproute2", why) && space_is_possible(why);
-}
-
-bool run_linux_is_there(char why[static RUN_ERROR_SIZE])
-{
-    return run_tun_is_there(why) && have_program("nft", "nftables", why);
-}
-
-bool run_tun_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE])
-{
-    for (uint32_t i = 0; i < scenario->action_count; i++) {
-        if (scenario->actions[i].kind != PLAN_CLOCK)
-            continue;
-        snprintf(why, RUN_ERROR_SIZE,
-                 "a process has the machine's wall clock, which cannot be set for it alone");
-        return false;
-    }
-    return guests_can(scenario, why);
+    guests_free(real->guests);
+    if (real->programs != NULL)
+        programs_free(real->programs);
 }

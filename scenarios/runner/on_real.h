@@ -1,7 +1,8 @@
 /*
- * A scenario in real time, for the files that run it: on_real.c has the clock, the programs and the
- * sandbox, on_tun.c puts TUN devices at the ends of the simulated network, and on_linux.c has Linux's
- * own network in its place.
+ * A scenario in real time, for the files that run it: on_real.c has the clock and the programs,
+ * on_real_sandbox.c the process that they are in, on_real_needs.c what there has to be. on_tun.c puts
+ * TUN devices at the ends of the simulated network, and on_linux.c has Linux's own network in its
+ * place.
  */
 #ifndef WARREN_RUNNER_ON_REAL_H
 #define WARREN_RUNNER_ON_REAL_H
@@ -17,6 +18,9 @@
 #include "scenarios/runner/stage.h"
 
 struct real;
+
+/* Of a run, with what its programs read and write; in its sandbox. */
+#define REAL_FOLDER "/run/warren-lab"
 
 /* What is between the hosts. */
 struct real_network {
@@ -35,7 +39,9 @@ struct real_network {
 };
 
 struct real {
-    struct stage stage; /* first: callbacks of the stage get this one */
+    struct stage stage;      /* first: callbacks of the stage get this one */
+    struct stage_real hooks; /* the stage's */
+    struct net_gate gate;    /* the network's, which gets this one */
     const struct real_network *network;
     void *state; /* the network's */
     struct ev_loop *loop;
@@ -55,8 +61,17 @@ struct real {
 
 /* Lets the world come up to the present; to be called before anything is done to it. */
 void real_catch_up(struct real *real);
-/* The run has failed; the first sentence stays. */
-void real_fail(struct real *real, const char *why);
+
+/* Readies it, with nothing in its world yet; `run` gets what comes of it. */
+void real_begin(struct real *real, const struct run_request *request,
+                const struct real_network *network, struct run *run);
+/* Makes the whole run. False, with a sentence: it could not be made. Programs go on until
+   real_end_programs(), and may still find something wrong then: `failed`. */
+bool real_run(struct real *real, char error[static SPACE_ERROR_SIZE]);
+void real_end_programs(struct real *real);
+
+/* The folder that this program is in, where the others are, too. */
+bool real_find_binaries(char to[static RUN_PATH_SIZE], char error[static SPACE_ERROR_SIZE]);
 
 extern const struct real_network real_tun;
 extern const struct real_network real_linux;

@@ -140,7 +140,7 @@ bool run_sim_can(const struct plan_scenario *scenario, char why[static RUN_ERROR
 bool run_on_sim(const struct run_request *request, struct run *run,
                 char error[static RUN_ERROR_SIZE]);
 
-/* Real daemons in namespaces, on the simulated network through TUN and on Linux's, in on_real.c. */
+/* Real daemons in namespaces, on the simulated network through TUN and on Linux's, in on_real*.c. */
 bool run_on_tun(const struct run_request *request, struct run *run,
                 char error[static RUN_ERROR_SIZE]);
 bool run_tun_is_there(char why[static RUN_ERROR_SIZE]);
