@@ -57,13 +57,15 @@ static bool port_in_use(const struct host *host, uint16_t port)
     return false;
 }
 
-struct host_socket *host_bind(struct host *host, uint16_t port)
+struct host_socket *host_bind(struct host *host, uint16_t port, uint32_t name, uint8_t family)
 {
     if (host->socket_count == NET_SOCKETS_MAX || port_in_use(host, port))
         return NULL;
     host->sockets = world_grow(host->sockets, host->socket_count + 1, sizeof *host->sockets);
     struct host_socket *socket = &host->sockets[host->socket_count++];
-    *socket = (struct host_socket){.port = port};
+    *socket = (struct host_socket){.port = port, .name = name, .family = family};
+    if (host_is_carried(host))
+        carried_open(host, socket);
     return socket;
 }
 
@@ -74,6 +76,8 @@ void host_unbind(struct host *host, uint16_t port)
     while (at < host->socket_count && host->sockets[at].port != port)
         at++;
     check(at < host->socket_count);
+    if (host_is_carried(host))
+        carried_close(host, &host->sockets[at]);
     memmove(&host->sockets[at], &host->sockets[at + 1],
             (host->socket_count - at - 1) * sizeof *host->sockets);
     host->socket_count--;
@@ -200,6 +204,11 @@ enum node_error host_send(struct host *host, const struct net_send *send, const 
     if (source.family == ADDR_NONE)
         source = addr_with_port(
             send->remote.family == ADDR_V4 ? interface->v4[0] : interface->v6[0], port);
+    if (host_is_carried(host) && !host_owns(host, &send->remote)) {
+        struct net_send resolved = *send;
+        resolved.source = source;
+        return carried_send(host, interface, &resolved, bytes, size);
+    }
     packet_make_udp(&net->pool, &packet, &source, &send->remote, bytes, size);
     if (send->ttl != 0)
         packet.ttl = send->ttl;
@@ -227,7 +236,9 @@ static void answer_error(struct host *host, uint32_t port, const struct packet *
                          enum packet_icmp kind)
 {
     struct net *net = host->net;
-    if (!icmp_may_answer(packet) || !icmp_budget_take(&host->icmp, net->engine.now_ns))
+    /* A stack elsewhere answers what comes to it. */
+    if (host_is_carried(host) || !icmp_may_answer(packet) ||
+        !icmp_budget_take(&host->icmp, net->engine.now_ns))
         return;
     struct packet error;
     icmp_make_error(&net->pool, &error, packet, kind, 0, &packet->destination);
@@ -255,7 +266,7 @@ void host_digest(struct net *net, const struct host *host, const struct packet *
     hash_bytes(digest, packet_data(packet), packet->data);
 }
 
-static void deliver(struct host *host, uint32_t port, struct packet *packet)
+void host_deliver(struct host *host, uint32_t port, struct packet *packet)
 {
     struct net *net = host->net;
     const struct host_socket *socket =
@@ -303,7 +314,7 @@ static void learn_path(struct host *host, const struct packet_quote *quote)
         (struct host_path){.remote = quote->destination, .mtu = quote->mtu};
 }
 
-static void receive_icmp(struct host *host, uint32_t port, struct packet *packet)
+void host_receive_icmp(struct host *host, uint32_t port, struct packet *packet)
 {
     struct net *net = host->net;
     if (packet->icmp == PACKET_ICMP_ECHO_REQUEST) {
@@ -370,7 +381,7 @@ void host_receive(struct net *net, struct host *host, uint32_t port, struct pack
     else if (host->gate.arrived != NULL)
         gate_receive(net, host, port, packet);
     else if (packet->protocol == PACKET_ICMP)
-        receive_icmp(host, port, packet);
+        host_receive_icmp(host, port, packet);
     else
-        deliver(host, port, packet);
+        host_deliver(host, port, packet);
 }

@@ -6,9 +6,9 @@
 #include "sim/world.h"
 
 bool host_owns(const struct host *host, const struct addr *address);
-/* A socket on a port of both families; NULL when the port is taken or there are too many. Good
- * until the next change. */
-struct host_socket *host_bind(struct host *host, uint16_t port);
+/* A socket of that name on a port of one family, or of both (ADDR_NONE); NULL when the port is taken
+ * or there are too many. Good until the next change. */
+struct host_socket *host_bind(struct host *host, uint16_t port, uint32_t name, uint8_t family);
 /* There is such a socket. */
 void host_unbind(struct host *host, uint16_t port);
 /* A free ephemeral port that was not in use lately. */
@@ -22,6 +22,18 @@ struct host_socket *host_socket_named(struct host *host, uint32_t name);
 /* Feeds the node one input, at the present time, and whatever follows from it at once. Ignored if
  * it is not running. */
 void host_input(struct host *host, struct node_in *in);
+
+/* Whether the host's stack is the carrier's (carried.c). */
+bool host_is_carried(const struct host *host);
+/* A node's socket is open there, or closes. */
+void carried_open(const struct host *host, const struct host_socket *socket);
+void carried_close(const struct host *host, const struct host_socket *socket);
+/* A datagram from a node, whose source is known. */
+enum node_error carried_send(struct host *host, const struct host_interface *interface,
+                             const struct net_send *send, const void *bytes, uint32_t size);
+/* What host.c does with an ICMP packet or a datagram that has arrived; both take its reference. */
+void host_receive_icmp(struct host *host, uint32_t port, struct packet *packet);
+void host_deliver(struct host *host, uint32_t port, struct packet *packet);
 
 /* A whole packet with good checksums has arrived at a gate (gate.c); takes its reference. */
 void gate_receive(struct net *net, struct host *host, uint32_t port, struct packet *packet);

@@ -26,10 +26,9 @@ static void output_open(struct host *host, const struct node_out_open *open)
         in.socket.error = NODE_ERROR_NO_RESOURCES;
     } else {
         in.socket.port = host_ephemeral(host);
-        struct host_socket *socket = host_bind(host, in.socket.port);
+        const struct host_socket *socket =
+            host_bind(host, in.socket.port, open->socket, open->family);
         check(socket != NULL);
-        socket->name = open->socket;
-        socket->family = open->family;
     }
     struct net_event event = {
         .kind = NET_SOCKET, .place = host->place, .link = NET_NONE, .number = in.socket.port};
@@ -169,9 +168,8 @@ static void bind_standing(struct host *host, uint32_t name, uint16_t port)
         host_unbind(host, old->port);
     if (port == 0)
         return;
-    struct host_socket *socket = host_bind(host, port);
+    const struct host_socket *socket = host_bind(host, port, name, ADDR_NONE);
     check(socket != NULL);
-    socket->name = name;
 }
 
 static void bind_sockets(struct host *host, const struct node_in *in)

@@ -77,6 +77,23 @@ static bool lost_in_burst(struct link_way *way)
     return way->bad && loses;
 }
 
+static enum link_loss draw_loss(struct link_way *way)
+{
+    check(way->draws != NULL);
+    bool lost = chance(way, LINK_DRAW_LOSS, way->config.loss_ppm);
+    bool lost_burst = lost_in_burst(way);
+    if (lost)
+        return LINK_LOST;
+    return lost_burst ? LINK_LOST_BURST : LINK_KEPT;
+}
+
+enum link_loss link_lose(struct link_way *way)
+{
+    if (way->down)
+        return LINK_LOST_DOWN;
+    return way->impaired ? draw_loss(way) : LINK_KEPT;
+}
+
 static uint64_t jitter(struct link_way *way)
 {
     uint64_t range = way->config.jitter_ns;
@@ -142,13 +159,9 @@ void link_pass(struct link_way *way, uint64_t now_ns, uint32_t size, struct link
         outcome->copies = 1;
         return;
     }
-    check(way->draws != NULL);
-    bool lost = chance(way, LINK_DRAW_LOSS, way->config.loss_ppm);
-    bool lost_burst = lost_in_burst(way);
-    if (lost || lost_burst) {
-        outcome->lost = lost ? LINK_LOST : LINK_LOST_BURST;
+    outcome->lost = (uint8_t)draw_loss(way);
+    if (outcome->lost != LINK_KEPT)
         return;
-    }
     bool held = chance(way, LINK_DRAW_REORDER, way->config.reorder_ppm);
     outcome->corrupt = chance(way, LINK_DRAW_CORRUPT, way->config.corrupt_ppm);
     if (outcome->corrupt)

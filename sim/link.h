@@ -117,6 +117,9 @@ static inline uint64_t link_pass_plain(struct link_way *way, uint64_t now_ns)
     way->last_arrival_ns = at_ns;
     return at_ns;
 }
+/* Whether a direction that something else carries loses the next packet: link_pass()'s loss, with
+   the same draws, and nothing more of it. */
+enum link_loss link_lose(struct link_way *way);
 /* Hands one packet of `size` bytes to the wire. */
 void link_pass(struct link_way *way, uint64_t now_ns, uint32_t size, struct link_outcome *outcome);
 

@@ -65,7 +65,7 @@ void world_arrive(struct net *net, uint32_t port, const struct packet *packet)
     net->arrivals[at].packet = packet_park(&net->pool, packet);
 }
 
-static enum net_drop drop_of_loss(enum link_loss lost)
+enum net_drop world_drop_of_loss(enum link_loss lost)
 {
     switch (lost) {
     case LINK_LOST:
@@ -92,7 +92,7 @@ static void transmit_impaired(struct net *net, uint32_t port, struct packet *pac
     struct link_outcome outcome;
     link_pass(&from->way, net->engine.now_ns, packet_wire_size(packet), &outcome);
     if (outcome.copies == 0) {
-        world_drop(net, from->place, port / 2, drop_of_loss(outcome.lost), 0, packet);
+        world_drop(net, from->place, port / 2, world_drop_of_loss(outcome.lost), 0, packet);
         return;
     }
     /* The second copy takes its reference before the first one's bytes are changed. */
@@ -114,6 +114,10 @@ void world_transmit(struct net *net, uint32_t port, struct packet *packet)
         pcap_file_write(from->capture, net->engine.now_ns, packet);
     if (from->down) {
         world_drop(net, from->place, port / 2, NET_DROP_LINK_DOWN, 0, packet);
+        return;
+    }
+    if (net->config.carrier != NULL) {
+        carried_transmit(net, port, packet);
         return;
     }
     if (from->way.ideal && !from->way.down) {
@@ -313,6 +317,9 @@ static void apply_fault(struct net *net, const struct net_fault *fault)
                               .fault = fault};
     world_tell(net, &event);
     const struct place *place = &net->places[fault->place];
+    const struct net_carrier *carrier = net->config.carrier;
+    if (carrier != NULL)
+        carrier->fault(carrier->context, fault);
     switch (fault->kind) {
     case NET_FAULT_LINK_DOWN:
     case NET_FAULT_LINK_UP:
@@ -614,7 +621,7 @@ uint16_t net_open(struct net *net, uint32_t place, uint16_t port, net_receive *r
     check(host->node == NULL && host->gate.arrived == NULL);
     if (port == 0 && host->socket_count < NET_SOCKETS_MAX)
         port = host_ephemeral(host);
-    struct host_socket *socket = host_bind(host, port);
+    struct host_socket *socket = host_bind(host, port, 0, ADDR_NONE);
     if (socket == NULL)
         return 0;
     socket->receive = receive;

@@ -124,6 +124,55 @@ struct net_counts {
 const char *net_drop_name(enum net_drop drop);
 const char *net_fault_name(uint32_t kind);
 
+/* ---- A network elsewhere --------------------------------------------------------------------- */
+
+/*
+ * Carries what the world's own links would: another simulator. Routers and plain hosts still do
+ * with packets what they do here; hosts that run a node have a stack there, with their addresses,
+ * and send and receive datagrams only. A host's interface has end 2n of link n, and so has a
+ * router's uplink; end 2n + 1 is what it leads to. Latency, rate and queue are the carrier's;
+ * losses are drawn here, when a packet has come through, and a packet that is too big for a link,
+ * or finds it down, does not get there.
+ *
+ * What the carrier is told is told within net_run_until() and the functions below, and it answers
+ * without calling any of them but net_carry_left() and net_carry_lost().
+ */
+struct net_send;
+struct net_carrier {
+    void *context;
+    /* A router or a plain host sends an IP packet by this end. */
+    void (*carry)(void *context, uint32_t end, const uint8_t *bytes, uint32_t size);
+    /* A node's UDP port on one of its host's addresses. */
+    void (*open)(void *context, uint32_t host, const struct addr *local);
+    /* Of all addresses. */
+    void (*close)(void *context, uint32_t host, uint16_t port);
+    /* A datagram from an open port by the interface that has this end; false: there is no route. */
+    bool (*send)(void *context, uint32_t host, uint32_t end, const struct net_send *send,
+                 const void *bytes, uint32_t size);
+    /* The world is about to have this fault. Links that are down are the world's business. */
+    void (*fault)(void *context, const struct net_fault *fault);
+};
+
+/*
+ * An IP packet has come out of a link at this end, now. What comes to a host with a stack is shown,
+ * and the node is told of ICMP errors. The world is settled by the next step.
+ */
+void net_carry_arrived(struct net *net, uint32_t end, const uint8_t *bytes, uint32_t size);
+/* To be asked for each packet just before it comes out at an end; false: it does not. */
+bool net_carry_passes(struct net *net, uint32_t end, const uint8_t *bytes, uint32_t size);
+/* A host's stack has sent an IP packet by this end. */
+void net_carry_left(struct net *net, uint32_t end, const uint8_t *bytes, uint32_t size);
+/* There was no room for a packet that was to leave by this end. */
+void net_carry_lost(struct net *net, uint32_t end, const uint8_t *bytes, uint32_t size);
+/* A datagram for a node, with ports. */
+void net_carry_received(struct net *net, uint32_t host, const struct addr *local,
+                        const struct addr *remote, const uint8_t *bytes, uint32_t size);
+/* The end of a host's interface, or of a router's uplink (interface 0); NET_NONE: none. */
+uint32_t net_end(const struct net *net, uint32_t place, uint32_t interface);
+/* The place at an end, and what the direction away from it is like. */
+uint32_t net_end_place(const struct net *net, uint32_t end);
+const struct link_config *net_end_way(const struct net *net, uint32_t end);
+
 /* ---- Building -------------------------------------------------------------------------------- */
 
 struct net_config {
@@ -134,6 +183,7 @@ struct net_config {
     uint64_t events_max;         /* a run that has had so many stops for good; 0: no limit */
     net_observe *observe;        /* may be NULL */
     void *context;
+    const struct net_carrier *carrier; /* stays the caller's; NULL: the world's own links */
 };
 
 /* Seed bytes from a number. */
@@ -222,6 +272,9 @@ struct addr net_address(const struct net *net, uint32_t place, uint8_t family, u
 /* Likewise of one interface of a host, and of a router's uplink (interface 0). */
 struct addr net_interface_address(const struct net *net, uint32_t place, uint32_t interface,
                                   uint8_t family, uint32_t index);
+/* The prefix of its addresses there that is on the interface's link, in bits; 0: none is known to be
+   but those that it is told of. */
+uint32_t net_prefix(const struct net *net, uint32_t place, uint32_t interface, uint8_t family);
 /* A router's own address towards what is behind it; ADDR_NONE when it has none of that family. */
 struct addr net_inside(const struct net *net, uint32_t router, uint8_t family);
 /* The link of an interface: of a host's interface, or of a router's uplink (interface 0). NET_NONE:

@@ -236,6 +236,8 @@ void *world_grow(void *items, size_t count, size_t item_size);
 void world_transmit(struct net *net, uint32_t port, struct packet *packet);
 /* Hands a packet to a port within this event, but not within this call. */
 void world_arrive(struct net *net, uint32_t port, const struct packet *packet);
+/* Why a link lost a packet, in the world's words. */
+enum net_drop world_drop_of_loss(enum link_loss lost);
 void world_drop(struct net *net, uint32_t place, uint32_t link, enum net_drop drop, uint8_t detail,
                 struct packet *packet);
 /* Counts and shows a datagram or packet that was not dropped. */
@@ -274,6 +276,11 @@ void host_feed_setup(struct net *net, struct host *host, uint32_t index);
 void host_free_setup(struct host *host);
 /* Tells the node of its addresses, if it was told before and they are others now. */
 void host_addresses_changed(struct net *net, struct host *host);
+
+/* ---- A network elsewhere (carried.c) --------------------------------------------------------- */
+
+/* Hands a packet that leaves by a port to the carrier; takes its reference. */
+void carried_transmit(struct net *net, uint32_t port, struct packet *packet);
 
 /* ---- Building (build.c) ---------------------------------------------------------------------- */
 
