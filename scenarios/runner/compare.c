@@ -195,6 +195,7 @@ bool compare_run(struct compare *compare, const struct crew_config *config, uint
             if (runs)
                 see(&compare->cases[i], side, &outcome);
         }
+    compare->again = crew_again(crew);
     crew_free(crew);
     return runs;
 }

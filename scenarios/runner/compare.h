@@ -55,6 +55,7 @@ struct compare {
     uint32_t network_count;
     struct compare_case *cases;
     uint32_t case_count;
+    uint32_t again; /* runs that were made a second time, see crew.h */
 };
 
 enum compare_result {

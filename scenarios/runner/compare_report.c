@@ -241,6 +241,8 @@ struct compare_totals compare_report(const struct compare *compare, FILE *out, F
     if (totals->unmade > 0)
         fprintf(out, ", %" PRIu32 " not run", totals->unmade);
     fputc('\n', out);
+    if (compare->again > 0)
+        fprintf(out, "%" PRIu32 CREW_AGAIN_TEXT "\n", compare->again);
     return *totals;
 }
 

@@ -19,12 +19,13 @@
 #include "core/base/check.h"
 #include "daemon/clock.h"
 #include "scenarios/runner/field.h"
+#include "scenarios/runner/judge_all.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 
 enum { CHUNK_SIZE = 65536, DESCRIPTORS_EACH = 2 };
 
-enum job_state { JOB_WAITING, JOB_RUNNING, JOB_DONE, JOB_TAKEN };
+enum job_state { JOB_WAITING, JOB_RUNNING, JOB_AGAIN, JOB_DONE, JOB_TAKEN };
 
 struct job {
     struct crew_task task;
@@ -35,6 +36,7 @@ struct job {
     int pipe;  /* -1: it has been read to its end */
     uint64_t deadline_ns;
     bool killed; /* it was going on for too long */
+    bool again;  /* it is made a second time, and alone */
     FILE *trace; /* what the child writes in place of the request's */
     uint8_t *bytes;
     size_t size;
@@ -50,6 +52,7 @@ struct crew {
     uint32_t begun; /* all before this are no longer waiting */
     uint32_t taken;
     uint32_t done;
+    uint32_t again;
     uint32_t running;
     uint32_t running_real;
     uint32_t places; /* of the scenarios that run in real time */
@@ -206,8 +209,14 @@ static bool may_start(const struct crew *crew, const struct job *job)
     return crew->running_real == 0 && crew->running < crew->processors;
 }
 
+/* What is made again waits until its turn to be taken has come, and then until nothing else runs. */
 static void start_more(struct crew *crew)
 {
+    struct job *first = &crew->jobs[crew->taken];
+    if (first->state == JOB_AGAIN && crew->running == 0)
+        start(crew, first);
+    if (first->state == JOB_AGAIN || (first->state == JOB_RUNNING && first->again))
+        return;
     while (crew->begun < crew->job_count && may_start(crew, &crew->jobs[crew->begun]))
         start(crew, &crew->jobs[crew->begun++]);
 }
@@ -250,6 +259,27 @@ static void say_death(const struct job *job, int status, char error[static RUN_E
                  WEXITSTATUS(status));
 }
 
+/* Whether a run says more of the machine than of what ran on it. */
+static bool is_none(const struct job *job)
+{
+    const struct run *run = &job->outcome.run;
+    return job->task.network->real && !job->again && !job->task.request.keep && job->outcome.made &&
+           run->late_ns >= CREW_LATE_NS && !judge_is_right(job->task.request.scenario, run);
+}
+
+static void put_back(struct crew *crew, struct job *job)
+{
+    run_free(&job->outcome.run);
+    job->outcome = (struct run_outcome){.made = false};
+    job->size = job->room = 0;
+    job->state = JOB_AGAIN;
+    job->again = true;
+    crew->again++;
+    if (job->trace != NULL)
+        fclose(job->trace);
+    job->trace = NULL;
+}
+
 /* The child has ended. What it wrote counts if it is whole, however it ended. */
 static void reap(struct crew *crew, struct job *job)
 {
@@ -268,7 +298,10 @@ static void reap(struct crew *crew, struct job *job)
     crew->running--;
     crew->running_real -= job->task.network->real;
     crew->places -= weight(job);
-    finish(crew, job);
+    if (is_none(job))
+        put_back(crew, job);
+    else
+        finish(crew, job);
 }
 
 static void kill_all(struct crew *crew)
@@ -368,6 +401,11 @@ bool crew_take(struct crew *crew, struct run_outcome *outcome)
     free(job->label);
     job->label = NULL;
     return true;
+}
+
+uint32_t crew_again(const struct crew *crew)
+{
+    return crew->again;
 }
 
 void crew_free(struct crew *crew)

@@ -2,6 +2,9 @@
  * Runs made by child processes, many at once: for networks in real time, where runs mostly wait.
  * They are begun in the order in which they were added, and taken in that order.
  *
+ * A run in real time that did not get the processor when it was due, and that came to what is not
+ * expected, is no run: it is made a second time, alone, and what comes of that counts.
+ *
  * A child dies with its maker, whatever ends that. One that crashes or goes on for too long costs
  * its own run only. While there is a crew, SIGINT and SIGTERM end its children, and crew_take()
  * says so; there is at most one crew in a process.
@@ -15,6 +18,14 @@ enum {
     CREW_JOBS_PER_PROCESSOR = 8,
     CREW_PLACES_PER_JOB = 8, /* of the scenarios that run at once, on average */
 };
+
+/* A run that was so late may have come out otherwise for that alone. */
+#define CREW_LATE_NS UINT64_C(20000000)
+
+/* What to say of such runs, after their number. */
+#define CREW_AGAIN_TEXT \
+    " runs were made a second time, alone: they had not got the processor in time, and had come " \
+    "to what is not expected"
 
 struct crew;
 
@@ -46,6 +57,8 @@ void crew_add(struct crew *crew, const struct crew_task *task);
  * outcome. There must be a run that was added and not taken yet.
  */
 bool crew_take(struct crew *crew, struct run_outcome *outcome);
+/* How many runs so far were made a second time. */
+uint32_t crew_again(const struct crew *crew);
 /* Kills what still runs. */
 void crew_free(struct crew *crew);
 

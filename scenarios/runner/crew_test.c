@@ -28,10 +28,21 @@ struct shared {
     int most;
     int begun;
     uint64_t order[64]; /* seeds, as they began */
+    int times;          /* that SEED_LATE was run */
+    int beside;         /* runs, itself included, when it was run last */
 };
 static struct shared *shared;
 
-enum { SEED_CRASH = 10, SEED_EXIT, SEED_HANG, SEED_UNMADE, SEED_MUCH, SEED_TRACE, SEED_ORPHAN };
+enum {
+    SEED_CRASH = 10,
+    SEED_EXIT,
+    SEED_HANG,
+    SEED_UNMADE,
+    SEED_MUCH,
+    SEED_TRACE,
+    SEED_ORPHAN,
+    SEED_LATE
+};
 
 static void sleep_ms(uint32_t ms)
 {
@@ -63,6 +74,10 @@ static bool is_gone(pid_t process)
     return false;
 }
 
+/* How late SEED_LATE is, and how often it is wrong before it is right. */
+static uint64_t late_ns;
+static int wrong_times;
+
 static bool make_run(const struct run_request *request, struct run *run,
                      char error[static RUN_ERROR_SIZE])
 {
@@ -89,6 +104,12 @@ static bool make_run(const struct run_request *request, struct run *run,
         shared->child[0] = getpid();
         for (;;)
             pause();
+    }
+    /* Wrong at first, for which a storm stands. */
+    if (seed == SEED_LATE) {
+        run->late_ns = late_ns;
+        run->stormed = shared->times++ < wrong_times;
+        shared->beside = running;
     }
     sleep_ms(seed < 10 ? 50 - 5 * (uint32_t)seed : 0); /* the first takes longest */
     __atomic_sub_fetch(&shared->running, 1, __ATOMIC_SEQ_CST);
@@ -181,6 +202,53 @@ static void test_computed_first(void **state)
     crew_free(crew);
     for (uint32_t i = 0; i < 3; i++)
         assert_in_range(shared->order[i], 1, 3);
+}
+
+/* What was late and wrong is made again, alone, and once; nothing else is. */
+static void test_late(void **state)
+{
+    static const struct {
+        const struct run_network *network;
+        uint64_t late_ns;
+        int wrong_times;
+        int times; /* that it is made */
+        bool stormed;
+        bool keep;
+    } cases[] = {
+        {&real, CREW_LATE_NS, 1, 2, false, false},    {&real, CREW_LATE_NS, 2, 2, true, false},
+        {&real, CREW_LATE_NS - 1, 1, 1, true, false}, {&real, CREW_LATE_NS, 0, 1, false, false},
+        {&real, CREW_LATE_NS, 1, 1, true, true},      {&computed, CREW_LATE_NS, 1, 1, true, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct crew *crew = crew_of(4);
+        memset(shared, 0, sizeof *shared);
+        late_ns = cases[i].late_ns;
+        wrong_times = cases[i].wrong_times;
+        for (uint64_t seed = 1; seed < 4; seed++)
+            add(crew, cases[i].network, seed, NULL, MINUTE_NS);
+        crew_add(crew, &(struct crew_task){.network = cases[i].network,
+                                           .request = {.scenario = &scenario,
+                                                       .seed = SEED_LATE,
+                                                       .label = "late",
+                                                       .keep = cases[i].keep},
+                                           .limit_ns = MINUTE_NS});
+        for (uint64_t seed = 4; seed < 8; seed++)
+            add(crew, cases[i].network, seed, NULL, MINUTE_NS);
+        for (uint64_t n = 1; n < 9; n++) {
+            struct run_outcome outcome;
+            assert_true(crew_take(crew, &outcome));
+            assert_true(outcome.made);
+            assert_int_equal(outcome.run.digest, n < 4 ? n : n == 4 ? SEED_LATE : n - 1);
+            assert_int_equal(outcome.run.stormed, n == 4 && cases[i].stormed);
+            run_free(&outcome.run);
+        }
+        assert_int_equal(crew_again(crew), cases[i].times - 1);
+        crew_free(crew);
+        assert_int_equal(shared->times, cases[i].times);
+        if (cases[i].times > 1)
+            assert_int_equal(shared->beside, 1);
+    }
 }
 
 static void test_what_can_happen(void **state)
@@ -317,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_computed_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_late, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_can_happen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_trace, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_freed_early, set_up, tear_down),

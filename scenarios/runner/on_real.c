@@ -36,6 +36,14 @@ static void fail(struct real *real, const char *why)
 
 /* ---- Time ---- */
 
+/* Something was due then, and it is done now. */
+static void measure(struct real *real, uint64_t due_ns, uint64_t now_ns)
+{
+    struct run *run = real->stage.run;
+    if (now_ns > due_ns && now_ns - due_ns > run->late_ns)
+        run->late_ns = now_ns - due_ns;
+}
+
 void real_catch_up(struct real *real)
 {
     if (!real->moving)
@@ -43,6 +51,7 @@ void real_catch_up(struct real *real)
     uint64_t now_ns = clock_monotonic_ns() - real->begun_ns;
     if (now_ns > real->end_ns)
         now_ns = real->end_ns;
+    measure(real, net_next(real->stage.net), now_ns);
     if (now_ns > net_now(real->stage.net))
         net_run_until(real->stage.net, now_ns);
 }
@@ -93,6 +102,7 @@ static void on_clock(struct ev_loop *loop, ev_io *watcher, int events)
         fail(real, "the clock's timer cannot be read");
     real_catch_up(real);
     uint64_t now_ns = net_now(real->stage.net);
+    measure(real, real->look_ns, now_ns);
     if (now_ns >= real->look_ns) {
         real->look_ns = now_ns + LOOK_NS;
         if (is_over(real))

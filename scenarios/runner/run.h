@@ -100,6 +100,7 @@ struct run {
     uint64_t quiet_ns; /* its end, in which nothing was asked for; 0: below RUN_QUIET_MIN_NS */
     struct run_quiet *quiet; /* by place of the scenario, in that time; NULL: none */
     bool stormed;            /* it was stopped, since it had more events than it may need */
+    uint64_t late_ns;        /* in real time: how late it did what was due, at worst */
     uint64_t slack_ns;       /* how much later things may be seen than they should; 0: exact */
     char *notes;             /* lines for whoever looks into a failure, from malloc(); NULL: none */
 };

@@ -24,6 +24,7 @@ struct head {
     uint64_t packets;
     uint64_t events;
     uint64_t quiet_ns;
+    uint64_t late_ns;
     uint64_t slack_ns;
     uint64_t finding_count;
     uint64_t event_count;
@@ -55,6 +56,7 @@ static struct head head_of(const struct run_outcome *outcome, const struct plan_
         .packets = run->packets,
         .events = run->events,
         .quiet_ns = run->quiet_ns,
+        .late_ns = run->late_ns,
         .slack_ns = run->slack_ns,
         .finding_count = run->finding_count,
         .event_count = run->event_count,
@@ -201,6 +203,7 @@ bool run_copy_unpack(const uint8_t *bytes, size_t size, const struct plan_scenar
         .events = head.events,
         .quiet_ns = head.quiet_ns,
         .stormed = head.stormed != 0,
+        .late_ns = head.late_ns,
         .slack_ns = head.slack_ns,
     };
     run->findings = get(bytes, &at, head.finding_count, sizeof *run->findings);

@@ -37,6 +37,7 @@ static struct run_outcome full(void)
                                           .packets = 3,
                                           .events = 4,
                                           .quiet_ns = 5,
+                                          .late_ns = 8,
                                           .slack_ns = 6,
                                           .stormed = true}};
     struct run *run = &outcome.run;
@@ -61,6 +62,7 @@ static void check_full(const struct run *run)
     assert_int_equal(run->packets, 3);
     assert_int_equal(run->events, 4);
     assert_int_equal(run->quiet_ns, 5);
+    assert_int_equal(run->late_ns, 8);
     assert_int_equal(run->slack_ns, 6);
     assert_true(run->stormed);
     assert_int_equal(run->event_count, 5);

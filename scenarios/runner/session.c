@@ -80,6 +80,7 @@ struct course {
     uint32_t storms; /* runs that did not end by themselves */
     uint64_t storm_seed;
     uint64_t storm_ns; /* how far the first of them came */
+    uint64_t late_ns;  /* how late a run in real time was at worst */
     uint32_t unmade;   /* runs in real time that could not be made: these fail the scenario */
     uint64_t unmade_seed;
     char unmade_why[RUN_ERROR_SIZE];
@@ -161,6 +162,9 @@ static void explain_real(struct session *session, const struct course *course, u
 {
     uint64_t run = seed - session->options->seed;
     const char *notes = run < course->scenario->seeds ? course->notes[run] : NULL;
+    char late[FIELD_TEXT_SIZE];
+    report_note(&session->report, "  what was due was done up to %s late",
+                field_render_duration(course->late_ns / 1000000 * 1000000, late));
     if (notes != NULL) {
         note_lines(session, notes);
         return;
@@ -328,6 +332,8 @@ static bool run_once(struct session *session, struct course *course, uint32_t in
     if (!make_run(session, course, index, &outcome))
         return false;
     struct run *run = &outcome.run;
+    if (run->late_ns > course->late_ns)
+        course->late_ns = run->late_ns;
     course->notes[index] = run->notes;
     run->notes = NULL;
     if (!outcome.made) {
@@ -674,6 +680,8 @@ static bool run_all(struct session *session, struct plan *plans)
     }
     for (int i = 0; ran && i < options->file_count; i++)
         ran = run_script(session, options->files[i], &plans[i]);
+    if (session->crew != NULL && crew_again(session->crew) > 0)
+        report_note(&session->report, "%" PRIu32 CREW_AGAIN_TEXT, crew_again(session->crew));
     if (session->crew != NULL)
         crew_free(session->crew);
     free(session->skips);
