@@ -35,6 +35,21 @@ enum link_loss {
 };
 
 /*
+ * Which packets a full queue drops, and what a link is made of: for networks that have their own
+ * links, as ns-3 does. Those of sim/ are cables with drop-tail queues, whatever these say.
+ */
+enum link_queue {
+    LINK_QUEUE_DROP_TAIL = 0, /* the last that came */
+    LINK_QUEUE_CODEL,         /* RFC 8289 */
+    LINK_QUEUE_FQ_CODEL,      /* RFC 8290 */
+    LINK_QUEUE_RED,
+};
+enum link_medium {
+    LINK_MEDIUM_WIRE = 0,
+    LINK_MEDIUM_CSMA, /* Ethernet with carrier sense, which several hosts share */
+};
+
+/*
  * The parameters of one direction. All zero is an ideal wire with the default MTU. Probabilities
  * are parts per million of the packets.
  */
@@ -56,6 +71,8 @@ struct link_config {
     uint8_t jitter;           /* enum link_jitter */
     bool jitter_reorders;     /* false: a packet never passes an earlier one through jitter alone */
     bool corrupt_undetected;  /* the flipped bit slips through the checksum and is delivered */
+    uint8_t queue_kind;       /* enum link_queue; sim/ has drop-tail alone */
+    uint8_t medium;           /* enum link_medium; sim/ has wires alone */
     bool mtu_black_hole; /* what is too big vanishes; false: fragmented, or refused with an ICMP
                                 error */
 };

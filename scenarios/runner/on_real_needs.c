@@ -7,19 +7,10 @@
 
 bool real_find_binaries(char to[static RUN_PATH_SIZE], char error[static SPACE_ERROR_SIZE])
 {
-    ssize_t size = readlink("/proc/self/exe", to, RUN_PATH_SIZE - 1);
-    char *slash = NULL;
-    if (size > 0) {
-        to[size] = 0;
-        slash = strrchr(to, '/');
-    }
-    if (slash == NULL) {
-        snprintf(error, SPACE_ERROR_SIZE, "the folder of warren-lab is not known: %s",
-                 strerror(errno));
-        return false;
-    }
-    *slash = 0;
-    return true;
+    if (run_find_programs(to))
+        return true;
+    snprintf(error, SPACE_ERROR_SIZE, "the folder of warren-lab is not known: %s", strerror(errno));
+    return false;
 }
 
 static bool have_program(const char *name, const char *package, char why[static RUN_ERROR_SIZE])
@@ -66,5 +57,5 @@ bool run_tun_can(const struct plan_scenario *scenario, char why[static RUN_ERROR
                  "a process has the machine's wall clock, which cannot be set for it alone");
         return false;
     }
-    return guests_can(scenario, why);
+    return !run_needs_ns3(scenario, why) && guests_can(scenario, why);
 }

@@ -14,6 +14,8 @@
 #define PLACE_FIELD(member) FIELD_AT(struct plan_place, member)
 
 static const char *const jitter_words[] = {"uniform", "bell", NULL};
+const char *const plan_discipline_words[] = {"drop-tail", "codel", "fq-codel", "red", NULL};
+const char *const plan_medium_words[] = {"wire", "csma", NULL};
 static const char *const inside_words[] = {"home", "carrier", "wide", NULL};
 
 const struct field plan_link_fields[] = {
@@ -49,6 +51,10 @@ const struct field plan_link_fields[] = {
     {"mtu", FIELD_BYTES, LINK_FIELD(mtu), NULL, 0, 65535, "largest IP packet; 0: 1500"},
     {"mtu_black_hole", FIELD_BOOLEAN, LINK_FIELD(mtu_black_hole), NULL, 0, 0,
      "what is too big vanishes without an ICMP error"},
+    {"discipline", FIELD_WORD, LINK_FIELD(queue_kind), plan_discipline_words, 0, 0,
+     "which packets a full queue drops (ns3 alone has other than drop-tail)"},
+    {"medium", FIELD_WORD, LINK_FIELD(medium), plan_medium_words, 0, 0,
+     "csma: Ethernet that the hosts behind a router share (ns3 alone)"},
     {.name = NULL},
 };
 
@@ -114,6 +120,13 @@ const struct field plan_attack_fields[] = {
     {.name = NULL},
 };
 
+const struct field plan_bulk_fields[] = {
+    {"flows", FIELD_COUNT, ACTION_FIELD(count), NULL, 1, PLAN_FLOWS_MAX, "TCP connections"},
+    {"lasts", FIELD_DURATION, ACTION_FIELD(lasts_ns), NULL, 1000000, DELAY_MAX_NS,
+     "from their begin to their end"},
+    {.name = NULL},
+};
+
 #define EXPECT_FIELD(member) FIELD_AT(struct plan_expect, member)
 
 const struct field plan_count_fields[] = {
@@ -158,6 +171,9 @@ const struct plan_action_word plan_action_words[PLAN_ACTION_KINDS] = {
     [PLAN_PROBE] = {"probe", "a hostile member probes whom it calls from a host's address", false,
                     false},
     [PLAN_CLOCK] = {"clock", "the wall clock of a server or client is off by so much", false, true},
+    [PLAN_BULK] = {"bulk",
+                   "a server sends a client as much as TCP can, or the other way (ns3 alone)",
+                   false, true},
 };
 
 const struct field *plan_place_fields(enum plan_place_kind kind)
@@ -280,14 +296,6 @@ bool plan_is_node(const struct plan_place *place)
     return place->kind == PLAN_SERVER || place->kind == PLAN_CLIENT;
 }
 
-uint64_t plan_action_end_ns(const struct plan_action *action)
-{
-    uint64_t room_ns = UINT64_MAX - action->at_ns;
-    if (action->every_ns != 0 && action->count > room_ns / action->every_ns)
-        return UINT64_MAX;
-    return action->at_ns + action->count * action->every_ns;
-}
-
 bool plan_names_peer(enum plan_action_kind kind)
 {
     return kind == PLAN_CONNECT || kind == PLAN_SEND || kind == PLAN_TALK;
@@ -316,6 +324,22 @@ bool plan_is_lie(enum plan_action_kind kind)
 bool plan_is_count(enum plan_expect_kind kind)
 {
     return kind == PLAN_SENDS || kind == PLAN_RECEIVES;
+}
+
+uint64_t plan_action_end_ns(const struct plan_action *action)
+{
+    uint64_t room_ns = UINT64_MAX - action->at_ns;
+    if (action->kind == PLAN_BULK)
+        return action->lasts_ns < room_ns ? action->at_ns + action->lasts_ns : UINT64_MAX;
+    if (action->every_ns != 0 && action->count > room_ns / action->every_ns)
+        return UINT64_MAX;
+    return action->at_ns + action->count * action->every_ns;
+}
+
+bool plan_link_is_fixed(const struct field *field)
+{
+    return field->offset == offsetof(struct link_config, queue_kind) ||
+           field->offset == offsetof(struct link_config, medium);
 }
 
 static bool link_is_lossy(const struct link_config *link)

@@ -39,6 +39,7 @@ enum {
     PLAN_SIZE_MIN = 72,         /* of a numbered packet that clients send each other */
     PLAN_SIZE_DEFAULT = 100,
     PLAN_COUNT_MAX = 10000000, /* of packets that one action sends each way */
+    PLAN_FLOWS_MAX = 64,       /* connections of one bulk */
     PLAN_WHY_SIZE = 256,       /* of the reason for a difference, with its final 0 */
 };
 
@@ -48,6 +49,9 @@ enum {
 
 /* An hour: no scenario of today's protocols needs more, and a script can ask for it. */
 #define PLAN_DURATION_DEFAULT_NS 3600000000000u
+
+/* How long bulk data is sent unless the script says so. */
+#define PLAN_BULK_DEFAULT_NS UINT64_C(10000000000)
 
 /* In place of a most: as many as come. */
 #define PLAN_COUNT_ANY UINT32_MAX
@@ -133,6 +137,7 @@ enum plan_action_kind {
     PLAN_BIND,   /* it says HELLO, registers and calls from another's address */
     PLAN_PROBE,  /* it calls clients, and probes them from another's address */
     PLAN_CLOCK,  /* a node's wall clock is off */
+    PLAN_BULK,   /* one of a server and a client sends the other as much as TCP can */
     PLAN_ACTION_KINDS
 };
 
@@ -150,10 +155,13 @@ struct plan_action {
     uint32_t line;      /* in the script; not part of the hash */
     uint32_t interface; /* PLAN_LINK, _DOWN, _UP, _PLUG, _UNPLUG: counted from 0 */
     uint32_t peer;      /* PLAN_CONNECT, _SEND, _TALK: the other client; PLAN_SEVER, _MEND: place;
-                           PLAN_FLOOD, _SPOOF: the node; PLAN_CLAIM, _BIND, _PROBE: the victim */
-    uint32_t count;     /* PLAN_SEND, PLAN_TALK: packets each way; of an attack: how often */
+                           PLAN_FLOOD, _SPOOF: the node; PLAN_CLAIM, _BIND, _PROBE: the victim;
+                           PLAN_BULK: who is sent to */
+    uint32_t count;     /* PLAN_SEND, PLAN_TALK: packets each way; of an attack: how often;
+                           PLAN_BULK: TCP connections */
     uint32_t size;      /* PLAN_SEND, PLAN_TALK: bytes of each */
     uint64_t every_ns;  /* goes with count */
+    uint64_t lasts_ns;  /* PLAN_BULK: for so long */
     bool clock_slow;    /* PLAN_CLOCK: it says less than it should */
     uint64_t clock_ns;  /* likewise: by how much, whole seconds */
     uint32_t server_count;
@@ -250,12 +258,16 @@ extern const struct field plan_attack_fields[];
 extern const struct field plan_count_fields[];
 /* What follows the two names in send and talk (struct plan_action). */
 extern const struct field plan_send_fields[];
+/* Likewise in bulk. */
+extern const struct field plan_bulk_fields[];
 
 /* By value, NULL after the last. */
-extern const char *const plan_place_words[];  /* "server" */
-extern const char *const plan_mode_words[];   /* "finally" */
-extern const char *const plan_way_words[];    /* "up" */
-extern const char *const plan_expect_words[]; /* "classified" */
+extern const char *const plan_discipline_words[]; /* "codel", by enum link_queue */
+extern const char *const plan_medium_words[];     /* "csma" */
+extern const char *const plan_place_words[];      /* "server" */
+extern const char *const plan_mode_words[];       /* "finally" */
+extern const char *const plan_way_words[];        /* "up" */
+extern const char *const plan_expect_words[];     /* "classified" */
 
 /* An action's word, what it acts on and what it does. */
 struct plan_action_word {
@@ -291,7 +303,7 @@ const char *plan_program(const struct plan_scenario *scenario);
 /* Whether the scenario's nodes are set up as a mesh: it says so, uses connect, send, talk or clock,
    or there is an attack. */
 bool plan_is_mesh(const struct plan_scenario *scenario);
-/* When an action that is repeated is done; UINT64_MAX: later than can be said. */
+/* When an action that is repeated, or goes on for a while, is done; UINT64_MAX: later than can be said. */
 uint64_t plan_action_end_ns(const struct plan_action *action);
 /* Whether an action names two clients. */
 bool plan_names_peer(enum plan_action_kind kind);
@@ -301,6 +313,8 @@ bool plan_is_attack(enum plan_action_kind kind);
 bool plan_is_lie(enum plan_action_kind kind);
 /* Whether it counts datagrams of one host. */
 bool plan_is_count(enum plan_expect_kind kind);
+/* Whether a field of plan_link_fields is about what a link is, so that it cannot change in a run. */
+bool plan_link_is_fixed(const struct field *field);
 /* Whether any link of the scenario loses packets by chance. */
 bool plan_is_lossy(const struct plan_scenario *scenario);
 

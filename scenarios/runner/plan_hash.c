@@ -22,6 +22,42 @@ static void add_fields(struct hash *h, const struct field *table, const void *ba
         hash_u64(h, field_get(field, base));
 }
 
+/* A link, but for what it is made of: that comes last, and only where it is unusual. */
+static void add_link(struct hash *h, const struct link_config *link)
+{
+    for (const struct field *field = plan_link_fields; field->name != NULL; field++)
+        if (!plan_link_is_fixed(field))
+            hash_u64(h, field_get(field, link));
+}
+
+static void add_fixed(struct hash *h, const struct link_config *link)
+{
+    for (const struct field *field = plan_link_fields; field->name != NULL; field++)
+        if (plan_link_is_fixed(field))
+            hash_u64(h, field_get(field, link));
+}
+
+static bool is_usual(const struct link_config *link)
+{
+    return link->queue_kind == LINK_QUEUE_DROP_TAIL && link->medium == LINK_MEDIUM_WIRE;
+}
+
+/* What links of a place are made of, where any is not a wire with a drop-tail queue. */
+static void add_media(struct hash *h, const struct plan_scenario *scenario, uint32_t place)
+{
+    const struct plan_place *at = &scenario->places[place];
+    for (uint32_t i = 0; i < at->interface_count; i++) {
+        const struct plan_interface *interface = &at->interfaces[i];
+        if (is_usual(&interface->up) && is_usual(&interface->down))
+            continue;
+        hash_u64(h, UINT64_MAX - 2);
+        hash_u64(h, place);
+        hash_u64(h, i);
+        add_fixed(h, &interface->up);
+        add_fixed(h, &interface->down);
+    }
+}
+
 static void add_place(struct hash *h, const struct plan_place *place)
 {
     check(place->interface_count <= PLAN_INTERFACES_MAX);
@@ -31,8 +67,8 @@ static void add_place(struct hash *h, const struct plan_place *place)
     hash_u64(h, place->interface_count);
     for (uint32_t i = 0; i < place->interface_count; i++) {
         hash_u64(h, place->interfaces[i].behind);
-        add_fields(h, plan_link_fields, &place->interfaces[i].up);
-        add_fields(h, plan_link_fields, &place->interfaces[i].down);
+        add_link(h, &place->interfaces[i].up);
+        add_link(h, &place->interfaces[i].down);
     }
     hash_u64(h, place->home);
     hash_u64(h, place->reserve);
@@ -60,7 +96,9 @@ static void add_action(struct hash *h, const struct plan_action *action)
         hash_u64(h, action->servers[i]);
     hash_u64(h, action->way);
     hash_u64(h, action->changed);
-    add_fields(h, plan_link_fields, &action->link);
+    add_link(h, &action->link);
+    if (action->kind == PLAN_BULK)
+        hash_u64(h, action->lasts_ns);
     if (action->kind != PLAN_CLOCK)
         return;
     hash_u64(h, action->clock_slow);
@@ -122,6 +160,8 @@ uint64_t plan_hash(const struct plan *plan)
             hash_u64(&h, UINT64_MAX - 1);
             add_text(&h, scenario->program);
         }
+        for (uint32_t j = 0; j < scenario->place_count; j++)
+            add_media(&h, scenario, j);
     }
     return hash_value(&h);
 }

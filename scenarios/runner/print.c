@@ -202,6 +202,18 @@ static void print_peer(FILE *file, const struct plan_scenario *scenario,
     fputs(" }", file);
 }
 
+static void print_bulk(FILE *file, const struct plan_scenario *scenario,
+                       const struct plan_action *action)
+{
+    bool first = true;
+    fputs(", ", file);
+    print_text(file, scenario->places[action->peer].name);
+    fputs(", {", file);
+    for (const struct field *field = plan_bulk_fields; field->name != NULL; field++)
+        print_field(file, field, action, &first);
+    fputs(" }", file);
+}
+
 static void print_attack(FILE *file, const struct plan_scenario *scenario,
                          const struct plan_action *action)
 {
@@ -233,6 +245,8 @@ static void print_action(FILE *file, const struct plan_scenario *scenario,
         print_peer(file, scenario, action);
     } else if (plan_is_attack((enum plan_action_kind)action->kind)) {
         print_attack(file, scenario, action);
+    } else if (action->kind == PLAN_BULK) {
+        print_bulk(file, scenario, action);
     } else if (action->kind == PLAN_CLOCK) {
         fprintf(file, ", \"%s%s\"", action->clock_slow ? "-" : "",
                 field_render_duration(action->clock_ns, text));

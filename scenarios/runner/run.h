@@ -119,11 +119,10 @@ struct run_network {
        notes at most. */
     bool (*run)(const struct run_request *request, struct run *run,
                 char error[static RUN_ERROR_SIZE]);
-    /*
-     * Runs take as long as they say. Each is made in a process of its own (crew.h), many at once,
-     * and what is seen has times that are not exact.
-     */
+    /* Runs take as long as they say, and what is seen has times that are not exact. */
     bool real;
+    /* Each run is made in a process of its own (crew.h), many at once. */
+    bool apart;
     /* Whether this machine has the network; false with the reason in `why`. NULL: every one has. */
     bool (*is_there)(char why[static RUN_ERROR_SIZE]);
     /* Whether the network can express the scenario; likewise. NULL: it can express all of them. */
@@ -136,10 +135,23 @@ extern const uint32_t run_network_count;
 /* NULL when there is none of that name. */
 const struct run_network *run_network_find(const char *name);
 
+/* Whether the scenario says what only ns-3 has; true with a sentence in `why`. */
+bool run_needs_ns3(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE]);
+
 /* The simulator, in on_sim.c. */
 bool run_sim_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE]);
 bool run_on_sim(const struct run_request *request, struct run *run,
                 char error[static RUN_ERROR_SIZE]);
+
+/* The core's nodes on ns-3's links, by the program warren-ns3, in on_ns3.c. */
+bool run_on_ns3(const struct run_request *request, struct run *run,
+                char error[static RUN_ERROR_SIZE]);
+bool run_ns3_is_there(char why[static RUN_ERROR_SIZE]);
+bool run_ns3_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE]);
+
+/* The folder that the running program is in, where the others of a build are, too. False when the
+   system does not say. */
+bool run_find_programs(char to[static RUN_PATH_SIZE]);
 
 /* Real daemons in namespaces, on the simulated network through TUN and on Linux's, in on_real*.c. */
 bool run_on_tun(const struct run_request *request, struct run *run,

@@ -44,7 +44,7 @@ struct skip {
 struct session {
     const struct options *options;
     const struct run_network *network;
-    struct crew *crew; /* makes the runs in real time; NULL: they are made here */
+    struct crew *crew; /* makes the runs that are made apart; NULL: they are made here */
     bool interrupted;
     uint32_t scenarios; /* in all scripts, of those that are wanted */
     uint32_t begun;     /* of them, this one with them */
@@ -81,7 +81,7 @@ struct course {
     uint64_t storm_seed;
     uint64_t storm_ns; /* how far the first of them came */
     uint64_t late_ns;  /* how late a run in real time was at worst */
-    uint32_t unmade;   /* runs in real time that could not be made: these fail the scenario */
+    uint32_t unmade;   /* runs of a crew that could not be made: these fail the scenario */
     uint64_t unmade_seed;
     char unmade_why[RUN_ERROR_SIZE];
     char **notes; /* by run, from the network; NULL where it says nothing */
@@ -183,7 +183,7 @@ static void explain(struct session *session, const struct course *course, uint64
 {
     char folder[RUN_PATH_SIZE], path[RUN_PATH_SIZE + 16], error[RUN_ERROR_SIZE];
     struct run run;
-    if (session->crew != NULL) {
+    if (session->network->real) {
         explain_real(session, course, seed);
         return;
     }
@@ -274,31 +274,53 @@ static struct run_request request_of(const struct session *session,
                                 .detail = options->hops ? RUN_DETAIL_HOPS : RUN_DETAIL_ENDS};
 }
 
+/* The same run, which leaves nothing but its result. */
+static struct run_request without_files(const struct run_request *request)
+{
+    struct run_request bare = *request;
+    bare.pcap_dir = bare.tape_dir = NULL;
+    bare.trace = NULL;
+    return bare;
+}
+
+/* The same run once more came to this; the outcome is that of both. */
+static void hold_against(struct course *course, uint64_t seed, struct run_outcome *outcome,
+                         struct run_outcome *again)
+{
+    if (outcome->made && again->made && again->run.digest != outcome->run.digest &&
+        course->different++ == 0)
+        course->different_seed = seed;
+    if (outcome->made && !again->made) {
+        run_free(&outcome->run);
+        *outcome = *again;
+    } else {
+        run_free(&again->run);
+    }
+}
+
 /* Makes the run, here or by a crew; false when the session cannot go on. */
 static bool make_run(struct session *session, struct course *course, uint32_t index,
                      struct run_outcome *outcome)
 {
+    static struct run_outcome again;
     char label[RUN_LABEL_SIZE];
-    struct run again;
+    const bool twice = session->options->twice;
     uint64_t seed = session->options->seed + index;
     struct run_request request = request_of(session, course->scenario, course->number, seed, label);
     if (session->trace != NULL)
         fprintf(session->trace, "# %s, seed %" PRIu64 "\n", course->scenario->title, seed);
     if (session->crew != NULL) {
-        session->interrupted = !crew_take(session->crew, outcome);
+        session->interrupted =
+            !crew_take(session->crew, outcome) || (twice && !crew_take(session->crew, &again));
+        if (twice && !session->interrupted)
+            hold_against(course, seed, outcome, &again);
         return !session->interrupted;
     }
     outcome->made = session->network->run(&request, &outcome->run, outcome->error);
-    if (outcome->made && session->options->twice) {
-        request.pcap_dir = request.tape_dir = NULL;
-        request.trace = NULL;
-        outcome->made = session->network->run(&request, &again, outcome->error);
-        if (outcome->made && again.digest != outcome->run.digest && course->different++ == 0)
-            course->different_seed = seed;
-        if (outcome->made)
-            run_free(&again);
-        else
-            run_free(&outcome->run);
+    if (outcome->made && twice) {
+        const struct run_request bare = without_files(&request);
+        again.made = session->network->run(&bare, &again.run, again.error);
+        hold_against(course, seed, outcome, &again);
     }
     if (!outcome->made)
         fprintf(stderr, "warren-lab: %s\n", outcome->error);
@@ -588,9 +610,11 @@ static void add_runs(struct session *session, const char *path, const struct pla
         for (uint32_t j = 0; j < scenario->seeds; j++) {
             const struct run_request request =
                 request_of(session, scenario, i + 1, options->seed + j, label);
-            const struct crew_task task =
-                setup_task(session->network, &request, options->longest_ns);
+            struct crew_task task = setup_task(session->network, &request, options->longest_ns);
             crew_add(session->crew, &task);
+            task.request = without_files(&task.request);
+            if (options->twice)
+                crew_add(session->crew, &task);
         }
     }
 }
@@ -672,7 +696,7 @@ static bool run_all(struct session *session, struct plan *plans)
             report_absent(&session->report, options->files[i], session->network->name, why);
         return true;
     }
-    if (session->network->real)
+    if (session->network->apart)
         session->crew = crew_new(&config);
     for (int i = 0; i < options->file_count; i++) {
         limit_seeds(session, &plans[i]);
@@ -688,13 +712,11 @@ static bool run_all(struct session *session, struct plan *plans)
     return ran;
 }
 
-int session_run_on(const struct options *options, const struct run_network *network)
+int session_run_plans(const struct options *options, const struct run_network *network,
+                      struct plan *plans)
 {
     struct session session = {.options = options, .network = network};
     if (!fits_network(options, network))
-        return EXIT_USAGE;
-    struct plan *plans = setup_load(options);
-    if (plans == NULL)
         return EXIT_USAGE;
     bool ran = open_files(&session) && run_all(&session, plans);
     if (ran)
@@ -702,12 +724,21 @@ int session_run_on(const struct options *options, const struct run_network *netw
     bool kept = setup_close(session.report.json, options->json);
     kept = setup_close(session.trace, options->trace) && kept;
     kept = setup_close(session.report.out, "output") && kept;
-    setup_free(options, plans);
     if (session.interrupted)
         return EXIT_INTERRUPTED;
     if (!ran || !kept)
         return EXIT_USAGE;
     return session.report.failed > 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int session_run_on(const struct options *options, const struct run_network *network)
+{
+    struct plan *plans = setup_load(options);
+    if (plans == NULL)
+        return EXIT_USAGE;
+    int code = session_run_plans(options, network, plans);
+    setup_free(options, plans);
+    return code;
 }
 
 int session_run(const struct options *options)

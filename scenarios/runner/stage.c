@@ -8,7 +8,7 @@
 #include "core/base/check.h"
 #include "scenarios/runner/event_text.h"
 #include "scenarios/runner/mesh.h"
-#include "scenarios/runner/stage.h"
+#include "scenarios/runner/on_virtual.h"
 #include "sim/firewall.h"
 #include "sim/nat_preset.h"
 
@@ -226,6 +226,11 @@ static void schedule(struct stage *stage, struct plan_interface (*links)[PLAN_IN
     }
     if (action->kind == PLAN_CLOCK) {
         set_clock(stage, action);
+        return;
+    }
+    if (action->kind == PLAN_BULK) {
+        check(stage->network != NULL && stage->network->bulk != NULL);
+        stage->network->bulk(stage, action);
         return;
     }
     if (action->kind == PLAN_LINK) {

@@ -1,7 +1,7 @@
 /*
  * A scenario on its stage: a world (sim/net.h) with the plan's places, links and timeline. On the
- * simulated network the core's nodes act on it, in virtual time (on_sim.c); on the others programs
- * do, in real time (on_real.c). stage.c builds, stage_mesh.c sets a mesh up, sends, and watches
+ * simulated network and on ns-3 the core's nodes act on it, in virtual time (on_virtual.c); on the
+ * others programs do, in real time (on_real.c). stage.c builds, stage_mesh.c sets a mesh up, sends, and watches
  * paths, and stage_hostile.c is what is hostile in it.
  */
 #ifndef WARREN_RUNNER_STAGE_H
@@ -15,6 +15,7 @@
 #include "sim/net.h"
 
 struct stage;
+struct virtual_network;
 
 /* One node's tape. */
 struct reel {
@@ -68,7 +69,9 @@ struct stage_real {
 
 struct stage {
     const struct run_request *request;
-    const struct stage_real *real; /* NULL: nodes of the core run, in virtual time */
+    const struct stage_real *real;         /* NULL: nodes of the core run, in virtual time */
+    const struct virtual_network *network; /* where they run (on_virtual.h) */
+    void *virtual_state;                   /* the network's */
     const struct plan_scenario *scenario;
     struct run *run;
     struct net *net;

@@ -314,6 +314,63 @@ static void check_nested(lua_State *lua, const struct plan_scenario *scenario,
                      insides[place->inside].most, insides[place->inside].word);
 }
 
+/* Whether both are one Ethernet: a segment has one delay, rate, queue and MTU for everybody. */
+static bool are_alike(const struct link_config *a, const struct link_config *b)
+{
+    return a->latency_ns == b->latency_ns && a->rate_bps == b->rate_bps &&
+           a->queue_bytes == b->queue_bytes && a->mtu == b->mtu && a->queue_kind == b->queue_kind;
+}
+
+/* The segment that the place's interface would be on, as another place behind the router has it. */
+static const struct plan_place *find_segment(const struct plan_scenario *scenario,
+                                             const struct plan_interface *interface,
+                                             const struct plan_interface **other)
+{
+    for (uint32_t i = 0; i < scenario->place_count; i++) {
+        const struct plan_place *place = &scenario->places[i];
+        for (uint32_t j = 0; j < place->interface_count; j++) {
+            *other = &place->interfaces[j];
+            if ((*other)->up.medium == LINK_MEDIUM_CSMA && (*other)->behind == interface->behind)
+                return place;
+        }
+    }
+    return NULL;
+}
+
+/* Hosts behind a router whose links are csma share one segment. */
+static void check_medium(lua_State *lua, const struct plan_scenario *scenario,
+                         const struct plan_place *place, const struct plan_interface *interface,
+                         const char *of)
+{
+    const struct plan_interface *other;
+    if (interface->up.medium != interface->down.medium)
+        sandbox_fail(lua, "medium of %s: both directions have the same one", of);
+    if (interface->up.medium != LINK_MEDIUM_CSMA)
+        return;
+    if (place->kind == PLAN_ROUTER)
+        sandbox_fail(lua, "medium of %s: a router's uplink is no csma; its hosts' links may be",
+                     of);
+    if (!plan_is_node(place))
+        sandbox_fail(lua, "medium of %s: only servers and clients are on csma segments", of);
+    if (interface->behind == PLAN_INTERNET)
+        sandbox_fail(lua, "medium of %s: csma is what hosts behind a router share", of);
+    if (!are_alike(&interface->up, &interface->down))
+        sandbox_fail(lua,
+                     "medium of %s: a csma segment has one delay, rate, queue, discipline and mtu "
+                     "in both directions",
+                     of);
+    for (const struct plan_interface *own = place->interfaces; own < interface; own++)
+        if (own->behind == interface->behind && own->up.medium == LINK_MEDIUM_CSMA)
+            sandbox_fail(lua, "medium of %s: it is twice on the csma segment of \"%s\"", of,
+                         scenario->places[interface->behind].name);
+    const struct plan_place *neighbour = find_segment(scenario, interface, &other);
+    if (neighbour != NULL && !are_alike(&interface->up, &other->up))
+        sandbox_fail(lua,
+                     "medium of %s: on its csma segment \"%s\" has another delay, rate, queue, "
+                     "discipline or mtu",
+                     of, neighbour->name);
+}
+
 static void check_place(lua_State *lua, const struct plan_scenario *scenario,
                         const struct plan_place *place, const char *of)
 {
@@ -337,6 +394,7 @@ static void check_place(lua_State *lua, const struct plan_scenario *scenario,
         for (int j = 0; j < 2; j++)
             if (ways[j]->mtu != 0 && ways[j]->mtu < LINK_MTU_MIN)
                 sandbox_fail(lua, "mtu of %s: %u is below %d", of, ways[j]->mtu, LINK_MTU_MIN);
+        check_medium(lua, scenario, place, &place->interfaces[i], of);
     }
 }
 

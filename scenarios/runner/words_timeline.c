@@ -123,6 +123,9 @@ static void read_link(lua_State *lua, int options, const struct plan_scenario *s
         const struct field *field =
             action->kind == PLAN_LINK ? field_find(plan_link_fields, name) : NULL;
         if (field != NULL) {
+            if (plan_link_is_fixed(field))
+                sandbox_fail(lua, "link: %s stays as the link of \"%s\" was made", name,
+                             scenario->places[action->place].name);
             words_set_field(lua, -1, field, &action->link, word);
             action->changed |= 1u << (field - plan_link_fields);
         } else if (strcmp(name, "interface") == 0) {
@@ -217,6 +220,40 @@ static void read_peer(lua_State *lua, const struct plan_scenario *scenario,
     read_sends(lua, 3, plan_send_fields, action);
 }
 
+/* What follows the first name in bulk. */
+static void read_bulk(lua_State *lua, const struct plan_scenario *scenario,
+                      struct plan_action *action)
+{
+    action->peer = words_place(lua, 2, scenario, HOSTS, "bulk");
+    const struct plan_place *from = &scenario->places[action->place];
+    const struct plan_place *to = &scenario->places[action->peer];
+    if (from == to)
+        sandbox_fail(lua, "bulk: \"%s\" is on both ends", from->name);
+    if (from->kind == to->kind)
+        sandbox_fail(lua,
+                     "bulk: \"%s\" and \"%s\" are both %ss: it goes between a server, which "
+                     "listens, and a client, such as bulk(\"s1\", \"alice\")",
+                     from->name, to->name, plan_place_words[from->kind]);
+    if (!(from->ipv4 && to->ipv4) && !(from->ipv6 && to->ipv6))
+        sandbox_fail(lua, "bulk: \"%s\" and \"%s\" have neither IPv4 nor IPv6 in common",
+                     from->name, to->name);
+    action->count = 1;
+    action->lasts_ns = PLAN_BULK_DEFAULT_NS;
+    if (lua_isnil(lua, 3))
+        return;
+    words_check_table(lua, 3, "bulk");
+    struct words_walk walk = words_walk(lua, 3);
+    while (words_next(lua, &walk, 3)) {
+        const char *name = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
+        const struct field *field = field_find(plan_bulk_fields, name);
+        if (field == NULL)
+            words_fail_field(lua, name, "bulk",
+                             (const struct field *const[]){plan_bulk_fields, NULL}, NULL);
+        words_set_field(lua, -1, field, action, "bulk");
+        lua_pop(lua, 2);
+    }
+}
+
 static bool has_server(const struct plan_scenario *scenario)
 {
     for (uint32_t i = 0; i < scenario->place_count; i++)
@@ -308,6 +345,9 @@ static void read_rest(lua_State *lua, const struct plan_scenario *scenario,
         return;
     case PLAN_CLOCK:
         read_clock(lua, action);
+        return;
+    case PLAN_BULK:
+        read_bulk(lua, scenario, action);
         return;
     default:
         if (plan_is_attack((enum plan_action_kind)action->kind)) {
