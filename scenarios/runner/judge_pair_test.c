@@ -363,14 +363,28 @@ static void test_bounds(void **state)
     static const struct {
         uint64_t first_us, inner_us, direct_us;
         bool no_bounds, passes;
+        uint64_t slack_us;
     } rows[] = {
         /* c and d share a LAN: 47 + 45 ms, three times that for a packet, and for the direct path
            the larger of 94 and 92 ms with twice 2 ms more */
-        {92000, 276000, 98000, false, true},   {92000, 276000, 107800, false, true},
-        {92000, 276000, 107900, false, false}, {92001, 276000, 98000, false, false},
-        {92000, 276001, 98000, false, false},  {92000, 0, 98000, false, false},
-        {92001, 276001, 107900, true, true},   {0, 276000, 98000, false, false},
-        {92000, 98000, 98000, false, true},
+        {92000, 276000, 98000, false, true, 0},
+        {92000, 276000, 107800, false, true, 0},
+        {92000, 276000, 107900, false, false, 0},
+        {92001, 276000, 98000, false, false, 0},
+        {92000, 276001, 98000, false, false, 0},
+        {92000, 0, 98000, false, false, 0},
+        {92001, 276001, 107900, true, true, 0},
+        {0, 276000, 98000, false, false, 0},
+        {92000, 98000, 98000, false, true, 0},
+        /* times that are nearly exact, and times of which nothing can be said */
+        {92100, 276100, 107900, false, true, 100},
+        {92101, 276100, 107900, false, false, 100},
+        {92100, 276101, 107900, false, false, 100},
+        {92100, 276100, 108000, false, false, 100},
+        {0, 276100, 107900, false, false, 100},
+        {93000, 277000, 108800, false, true, 1000},
+        {93001, 277000, 108800, false, false, 1000},
+        {99000, 299000, 199000, false, true, 1001},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -406,6 +420,7 @@ static void test_bounds(void **state)
                                      .client = C,
                                      .peer = D,
                                      .no_bounds = rows[i].no_bounds};
+        run.slack_ns = rows[i].slack_us * 1000;
         if (judge_pair_run(&plan.scenarios[0], &expect, &run, happened) != rows[i].passes)
             fail_msg("case %zu: %s", i, happened);
         run_free(&run);

@@ -55,7 +55,7 @@ static const struct option {
     const char *about;
 } run_options[] = {
     {"--on", "NETWORK", OPTION_TEXT, OF_RUN, offsetof(struct options, network),
-     "the network; sim unless said otherwise"},
+     "sim (unless said otherwise), ns3, tun or linux"},
     {"--on", "NETWORKS", OPTION_TEXT, OF_COMPARE | OF_CLASSIFY, offsetof(struct options, network),
      "networks, such as sim,tun; all that are there"},
     {"--seed", "N", OPTION_NUMBER, OF_ALL, offsetof(struct options, seed),
@@ -67,7 +67,7 @@ static const struct option {
     {"--longest", "TIME", OPTION_DURATION, OF_SCRIPTS, offsetof(struct options, longest_ns),
      "in real time, skip scenarios that take longer; 3m"},
     {"--jobs", "N", OPTION_NUMBER, OF_ALL, offsetof(struct options, jobs),
-     "runs in real time at once; 8 for each processor"},
+     "runs in real time at once; 8 for each processor. On ns3 at most one for each"},
     {"--keep", NULL, OPTION_FLAG, OF_RUN, offsetof(struct options, keep),
      "in real time, leave what failed standing, and say how to enter it"},
     {"--all", NULL, OPTION_FLAG, OF_CLASSIFY, offsetof(struct options, all), "every preset"},

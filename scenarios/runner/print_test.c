@@ -103,6 +103,12 @@ static const char *const corners[] = {
     "scenario 't' router 'r' {} client 'c' { behind = { 'internet', 'r' } } at '1s' { link('c', { "
     "loss = '0%', "
     "interface = 'r', way = 'down' }), down('c', { interface = 'r' }), up('c', { way = 'up' }) }",
+    "scenario 't' server 's' { ipv6 = true, rate = '1Mbit/s', up = { discipline = 'codel' } } "
+    "router 'r' { discipline = 'red', down = { discipline = 'fq-codel' } } "
+    "client 'a' { behind = 'r', medium = 'csma', rate = '100Mbit/s', discipline = 'red' } "
+    "client 'b' { behind = { { 'r', medium = 'csma', rate = '100Mbit/s', discipline = 'red' }, "
+    "'internet' } }\n"
+    "at '1s' { bulk('s', 'a') } at '2s' { bulk('b', 's', { flows = 64, lasts = '1.5s' }) }",
     "scenario 't' server 'a' {} server 'b' {} client 'c' {} at '1h' { classify('c', { servers = { "
     "'b', 'a' } }) }\n"
     "at '0s' { suspend 'c', resume 'c', crash 'a', restart 'a' }\n"

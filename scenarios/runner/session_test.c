@@ -54,7 +54,8 @@ static bool make_run(const struct run_request *request, struct run *run,
     return true;
 }
 
-static const struct run_network network = {.name = "linux", .run = make_run, .real = true};
+static const struct run_network network = {
+    .name = "linux", .run = make_run, .real = true, .apart = true};
 
 /* The script is run; its exit code, and in `said` what is printed. */
 static int run_script(const char *script, const char *runs, char said[static SAID_SIZE])

@@ -32,6 +32,8 @@ static void test_takes(void **state)
         {"at '1s' { talk('a', 'b', { lasts = '179s', every = '1s' }) }", NULL},
         {"at '1s' { talk('a', 'b', { lasts = '180s', every = '1s' }) }", "181s"},
         {"at '2m' { flood('m', 'a', { count = 61, every = '1s' }) }", "181s"},
+        {"at '1s' { bulk('s1', 'a', { lasts = '179s', flows = 64 }) }", NULL},
+        {"at '1s' { bulk('a', 's1', { lasts = '180s' }) }", "181s"},
         {"at '1s' { talk('a', 'b', { lasts = '4m', every = '1s' }) } at '2s' { flush('r') }",
          "241s"},
         /* when something is to be so */
