@@ -1,6 +1,6 @@
 /*
- * Runs made by child processes, many at once: for networks in real time, where runs mostly wait.
- * They are begun in the order in which they were added, and taken in that order.
+ * Runs made by child processes, many at once: for networks in real time, where runs mostly wait,
+ * and for those that can have one run in each process. What computes gets a processor. They are begun in the order in which they were added, and taken in that order.
  *
  * A run in real time that did not get the processor when it was due, and that came to what is not
  * expected, is no run: it is made a second time, alone, and what comes of that counts.
@@ -37,7 +37,9 @@ struct crew_progress {
 };
 
 struct crew_config {
-    uint32_t jobs; /* children at once; 0: CREW_JOBS_PER_PROCESSOR for each processor */
+    /* Children at once; 0: CREW_JOBS_PER_PROCESSOR for each processor. Of those that compute, never
+       more than processors. */
+    uint32_t jobs;
     /* Called about once a second while crew_take() waits; NULL: nothing is. */
     void (*tick)(void *context, const struct crew_progress *progress);
     void *context;
