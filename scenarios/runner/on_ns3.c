@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/base/check.h"
+#include "scenarios/runner/on_virtual.h"
 #include "scenarios/runner/print.h"
 #include "scenarios/runner/run_copy.h"
 
@@ -91,10 +92,7 @@ static bool can_act(const struct plan_scenario *scenario, const struct plan_acti
 
 bool run_ns3_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE])
 {
-    bool can = scenario->program[0] == 0;
-    if (!can)
-        snprintf(why, RUN_ERROR_SIZE, "%s is a program, which runs in real time: --on tun or linux",
-                 plan_program(scenario));
+    bool can = run_virtual_can(scenario, why);
     for (uint32_t i = 0; can && i < scenario->place_count; i++) {
         const struct plan_place *place = &scenario->places[i];
         for (uint32_t j = 0; can && j < place->interface_count; j++)

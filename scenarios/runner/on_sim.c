@@ -9,9 +9,5 @@ bool run_on_sim(const struct run_request *request, struct run *run,
 
 bool run_sim_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE])
 {
-    if (scenario->program[0] == 0)
-        return !run_needs_ns3(scenario, why);
-    snprintf(why, RUN_ERROR_SIZE, "%s is a program, which runs in real time: --on tun or linux",
-             plan_program(scenario));
-    return false;
+    return run_virtual_can(scenario, why) && !run_needs_ns3(scenario, why);
 }

@@ -192,3 +192,12 @@ bool run_on_virtual(const struct run_request *request, const struct virtual_netw
         run_free(run);
     return done;
 }
+
+bool run_virtual_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE])
+{
+    if (scenario->program[0] == 0)
+        return true;
+    snprintf(why, RUN_ERROR_SIZE, "%s is a program, which runs in real time: --on tun or linux",
+             plan_program(scenario));
+    return false;
+}

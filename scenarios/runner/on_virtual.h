@@ -38,5 +38,7 @@ struct virtual_network {
 /* `network` NULL: the simulator. False with a sentence in `error` when there is no run. */
 bool run_on_virtual(const struct run_request *request, const struct virtual_network *network,
                     void *state, struct run *run, char error[static RUN_ERROR_SIZE]);
+/* Whether the core's nodes are what the scenario is about; false with the reason in `why`. */
+bool run_virtual_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE]);
 
 #endif
