@@ -1,6 +1,7 @@
 /*
  * Runs made by child processes, many at once: for networks in real time, where runs mostly wait,
- * and for those that can have one run in each process. What computes gets a processor. They are begun in the order in which they were added, and taken in that order.
+ * and for those that can have one run in each process. They are begun in the order in which they
+ * were added, and taken in that order.
  *
  * A run in real time that did not get the processor when it was due, and that came to what is not
  * expected, is no run: it is made a second time, alone, and what comes of that counts.
