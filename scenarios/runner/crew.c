@@ -36,7 +36,7 @@ struct job {
     int pipe;  /* -1: it has been read to its end */
     uint64_t deadline_ns;
     bool killed; /* it was going on for too long */
-    bool again;  /* it is made a second time, and alone */
+    bool again;  /* it is made a second time */
     FILE *trace; /* what the child writes in place of the request's */
     uint8_t *bytes;
     size_t size;
@@ -55,6 +55,7 @@ struct crew {
     uint32_t again;
     uint32_t running;
     uint32_t running_real;
+    uint32_t running_again;
     uint32_t places; /* of the scenarios that run in real time */
     struct pollfd *polls;
     uint64_t started_ns;
@@ -190,6 +191,7 @@ static void start(struct crew *crew, struct job *job)
     job->deadline_ns = clock_monotonic_ns() + job->task.limit_ns;
     crew->running++;
     crew->running_real += job->task.network->real;
+    crew->running_again += job->again;
     crew->places += weight(job);
 }
 
@@ -209,14 +211,26 @@ static bool may_start(const struct crew *crew, const struct job *job)
     return crew->running_real == 0 && crew->running < crew->processors;
 }
 
-/* What is made again waits until its turn to be taken has come, and then until nothing else runs. */
+/* Those that are made again have a processor each, and nothing else beside them. */
+static void start_again(struct crew *crew)
+{
+    for (uint32_t i = crew->taken; i < crew->begun; i++) {
+        struct job *job = &crew->jobs[i];
+        if (crew->running > crew->running_again || crew->running == crew->processors)
+            return;
+        if (job->state == JOB_AGAIN)
+            start(crew, job);
+    }
+}
+
+/* They wait until the turn of one to be taken has come. */
 static void start_more(struct crew *crew)
 {
-    struct job *first = &crew->jobs[crew->taken];
-    if (first->state == JOB_AGAIN && crew->running == 0)
-        start(crew, first);
-    if (first->state == JOB_AGAIN || (first->state == JOB_RUNNING && first->again))
+    const struct job *first = &crew->jobs[crew->taken];
+    if (first->state == JOB_AGAIN || crew->running_again > 0) {
+        start_again(crew);
         return;
+    }
     while (crew->begun < crew->job_count && may_start(crew, &crew->jobs[crew->begun]))
         start(crew, &crew->jobs[crew->begun++]);
 }
@@ -297,6 +311,7 @@ static void reap(struct crew *crew, struct job *job)
     job->bytes = NULL;
     crew->running--;
     crew->running_real -= job->task.network->real;
+    crew->running_again -= job->again;
     crew->places -= weight(job);
     if (is_none(job))
         put_back(crew, job);

@@ -4,7 +4,8 @@
  * were added, and taken in that order.
  *
  * A run in real time that did not get the processor when it was due, and that came to what is not
- * expected, is no run: it is made a second time, alone, and what comes of that counts.
+ * expected, is no run: it is made a second time, with only such runs beside it, one for each
+ * processor, and what comes of that counts.
  *
  * A child dies with its maker, whatever ends that. One that crashes or goes on for too long costs
  * its own run only. While there is a crew, SIGINT and SIGTERM end its children, and crew_take()
@@ -25,8 +26,8 @@ enum {
 
 /* What to say of such runs, after their number. */
 #define CREW_AGAIN_TEXT \
-    " runs were made a second time, alone: they had not got the processor in time, and had come " \
-    "to what is not expected"
+    " runs were made a second time, with few beside them: they had not got the processor in " \
+    "time, and had come to what is not expected"
 
 struct crew;
 

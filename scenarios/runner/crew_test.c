@@ -204,7 +204,7 @@ static void test_computed_first(void **state)
         assert_in_range(shared->order[i], 1, 3);
 }
 
-/* What was late and wrong is made again, alone, and once; nothing else is. */
+/* What was late and wrong is made again, with nothing else beside it, and once; no other is. */
 static void test_late(void **state)
 {
     static const struct {
