@@ -97,12 +97,15 @@ static void see_pair(const struct plan_scenario *scenario, const struct run *run
             break;
     if (i == run->pair_count) {
         snprintf(cell->text, sizeof cell->text, "no connect");
+        cell->first_ns = cell->direct_ns = JUDGE_NEVER;
         return;
     }
     judge_sum_up(scenario, run, i, &sum);
     uint8_t verdict = sum.oracle.says.verdict;
     cell->free = sum.known && (verdict == ORACLE_ORDER || verdict == ORACLE_CHANCE);
     cell->agrees = sum.agrees;
+    cell->first_ns = sum.first_inner_ns;
+    cell->direct_ns = sum.direct_ns;
     snprintf(cell->text, sizeof cell->text, "%s%s%s%s", judge_path_name(sum.path),
              sum.reason[0] != 0 ? " (" : "", sum.reason, sum.reason[0] != 0 ? ")" : "");
 }

@@ -31,6 +31,9 @@ struct compare_cell {
     char more[JUDGE_TEXT_SIZE]; /* COMPARE_EXPECTED: what happened instead */
     bool free;   /* the order of packets or chance decides: it is held against the oracle alone */
     bool agrees; /* it is what the oracle says of that run */
+    /* COMPARE_PAIR, from the connect; JUDGE_NEVER: it did not come to that. */
+    uint64_t first_ns;  /* the first packet comes out of the tunnel */
+    uint64_t direct_ns; /* both sides say that they are */
 };
 
 enum compare_state { COMPARE_RAN, COMPARE_SKIPPED, COMPARE_UNMADE };

@@ -6,6 +6,7 @@
 #include "core/base/check.h"
 #include "scenarios/runner/compare.h"
 #include "scenarios/runner/json_line.h"
+#include "scenarios/runner/judge_pair.h"
 #include "scenarios/runner/print.h"
 
 enum { LABEL_SIZE = 2 * PLAN_NAME_SIZE + PLAN_TITLE_SIZE + 512, GAP = 2 };
@@ -222,6 +223,78 @@ static void print_script(struct printing *printing, const struct compare_case *c
     fputc('\n', printing->out);
 }
 
+/* ---- Times ---- */
+
+/* What a network is later, or earlier, than the first, over all pairs. */
+struct drift {
+    uint32_t pairs;
+    uint64_t later_ns;
+    uint64_t earlier_ns;
+    const struct compare_case *most_at; /* where the difference is largest */
+    uint32_t most_row;
+};
+
+static void add_drift(struct drift *drift, const struct compare_case *at, uint32_t row,
+                      uint64_t first_ns, uint64_t ns)
+{
+    if (first_ns == JUDGE_NEVER || ns == JUDGE_NEVER)
+        return;
+    uint64_t most_ns = drift->later_ns > drift->earlier_ns ? drift->later_ns : drift->earlier_ns;
+    uint64_t by_ns = ns > first_ns ? ns - first_ns : first_ns - ns;
+    uint64_t *side = ns > first_ns ? &drift->later_ns : &drift->earlier_ns;
+    drift->pairs++;
+    if (by_ns > *side)
+        *side = by_ns;
+    if (by_ns > most_ns || drift->most_at == NULL) {
+        drift->most_at = at;
+        drift->most_row = row;
+    }
+}
+
+/* Where order or chance decides, times say nothing, nor where verdicts are not the same. */
+static void gather_drift(const struct compare *compare, const struct compare_case *at, uint32_t n,
+                         struct drift drifts[static 2])
+{
+    uint32_t first = 0;
+    while (at->sides[first].state != COMPARE_RAN && first < n)
+        first++;
+    if (first >= n || at->sides[n].state != COMPARE_RAN)
+        return;
+    for (uint32_t row = 0; row < at->row_count; row++) {
+        const struct compare_cell *one = &at->sides[first].cells[row];
+        const struct compare_cell *other = &at->sides[n].cells[row];
+        if (at->rows[row].kind != COMPARE_PAIR || one->free || other->free ||
+            compare_result(compare, at, row, n) != COMPARE_SAME)
+            continue;
+        add_drift(&drifts[0], at, row, one->first_ns, other->first_ns);
+        add_drift(&drifts[1], at, row, one->direct_ns, other->direct_ns);
+    }
+}
+
+static void print_drift(FILE *out, const struct compare *compare)
+{
+    static const char *const what[] = {"to the first packet", "to direct"};
+    for (uint32_t n = 1; n < compare->network_count; n++) {
+        struct drift drifts[2] = {{.pairs = 0}, {.pairs = 0}};
+        for (uint32_t i = 0; i < compare->case_count; i++)
+            gather_drift(compare, &compare->cases[i], n, drifts);
+        for (uint32_t i = 0; i < 2; i++) {
+            char label[LABEL_SIZE], later[FIELD_TEXT_SIZE], earlier[FIELD_TEXT_SIZE];
+            const struct drift *drift = &drifts[i];
+            if (drift->pairs == 0)
+                continue;
+            fprintf(out,
+                    "%s, on %s: at most %s later and %s earlier than on the first, %" PRIu32
+                    " pair%s; most in %s\n",
+                    what[i], compare->networks[n]->name,
+                    field_render_duration(drift->later_ns, later),
+                    field_render_duration(drift->earlier_ns, earlier), drift->pairs,
+                    drift->pairs == 1 ? "" : "s",
+                    name_label(drift->most_at, &drift->most_at->rows[drift->most_row], label));
+        }
+    }
+}
+
 struct compare_totals compare_report(const struct compare *compare, FILE *out, FILE *json,
                                      bool colour)
 {
@@ -241,6 +314,7 @@ struct compare_totals compare_report(const struct compare *compare, FILE *out, F
     if (totals->unmade > 0)
         fprintf(out, ", %" PRIu32 " not run", totals->unmade);
     fputc('\n', out);
+    print_drift(out, compare);
     if (compare->again > 0)
         fprintf(out, "%" PRIu32 CREW_AGAIN_TEXT "\n", compare->again);
     return *totals;

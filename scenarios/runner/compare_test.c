@@ -29,7 +29,8 @@ struct answer {
     bool data;
     bool fails;
     bool crashes;
-    uint8_t mapping; /* that a classification finds */
+    uint8_t mapping;   /* that a classification finds */
+    uint64_t later_ns; /* than others, everything happens */
 };
 
 static const struct answer relayed = {.path = NODE_PATH_RELAYED,
@@ -66,7 +67,7 @@ static bool make_run(const struct run_request *request, struct run *run, const s
     struct run_event event = {.at_ns = S, .from = a, .to = b, .kind = RUN_CONNECTED};
     run_add_event(run, &event);
     run_add_pair(run, &(struct run_pair){.a = a, .b = b, .at_ns = S});
-    event = (struct run_event){.at_ns = 2 * S,
+    event = (struct run_event){.at_ns = 2 * S + as->later_ns,
                                .sent_ns = 2 * S,
                                .from = a,
                                .to = b,
@@ -167,58 +168,91 @@ static const struct pair_row {
     uint32_t pairs, differences, declared_count;
     const char *said;
 } pair_rows[] = {
-    {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, false, 0},
+    {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, false, 0, 0},
      "",
      1,
      0,
      0,
      "t: a, b  relayed (apdm-against-apdf)    relayed (apdm-against-apdf)\n"},
-    {{NODE_PATH_RELAYED, REASON_PROBES_UNANSWERED, true, false, false, 0},
+    {{NODE_PATH_RELAYED, REASON_PROBES_UNANSWERED, true, false, false, 0, 0},
      "",
      1,
      1,
      0,
      "relayed (probes-unanswered) !\n"},
-    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0}, "", 1, 1, 0, " (punched) !"},
-    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
+    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0, 0}, "", 1, 1, 0, " (punched) !"},
+    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0, 0},
      "differs('linux', 'ports are kept there')",
      1,
      0,
      1,
      "\n+ t, linux: ports are kept there\n"},
-    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
+    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0, 0},
      "differs('sim', 'it is wrong')",
      1,
      0,
      1,
      "\n+ t, sim: it is wrong\n"},
-    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0},
+    {{NODE_PATH_DIRECT, REASON_PUNCHED, true, false, false, 0, 0},
      "differs('tun', 'not this')",
      1,
      1,
      0,
      "direct (punched)"},
-    {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, false, 0},
+    {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, true, false, false, 0, 0},
      "differs('linux', 'so it was')",
      1,
      0,
      0,
      "\n# t: linux is declared to differ (so it was), and does not\n"},
     /* the path is the same, and what was expected besides is not */
-    {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, false, false, false, 0},
+    {{NODE_PATH_RELAYED, REASON_APDM_AGAINST_APDF, false, false, false, 0, 0},
      "",
      1,
      1,
      0,
      "\n  on linux: 0 packets arrived"},
     /* the expectation fails too, and the pair has said so */
-    {{NODE_PATH_PENDING, REASON_NONE, false, false, false, 0}, "", 1, 1, 0, "pending"},
+    {{NODE_PATH_PENDING, REASON_NONE, false, false, false, 0, 0}, "", 1, 1, 0, "pending"},
     {{.fails = true}, "", 0, 1, 0, "\n! no run on linux, 1 scenario: no daemons\n"},
     /* what was not run is no difference that could have been declared */
     {{.fails = true}, "differs('linux', 'so it was')", 0, 1, 0, "no run !\n"},
     {{.fails = true}, "differs('sim', 'so it was')", 0, 1, 0, "no run !\n"},
     {{.crashes = true}, "differs('linux', 'so it was')", 0, 1, 0, "ended by signal 9"},
 };
+
+/* How much later one network is, or earlier, and where; of a pair whose verdict is the same. */
+static void test_times(void **state)
+{
+    static const struct {
+        uint64_t later_ns[2];
+        uint8_t path;
+        const char *said; /* NULL: nothing */
+    } rows[] = {
+        {{0, 407},
+         NODE_PATH_RELAYED,
+         "at most 407ns later and 0s earlier than on the first, 1 pair"},
+        {{9000, 0}, NODE_PATH_RELAYED, "at most 0s later and 9us earlier than on the first, 1 pair"},
+        {{0, 407}, NODE_PATH_DIRECT, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct compare_totals totals;
+        answers[0] = answers[1] = relayed;
+        answers[0].later_ns = rows[i].later_ns[0];
+        answers[1].later_ns = rows[i].later_ns[1];
+        answers[1].path = rows[i].path;
+        char *text = said("scenario 't'\n" WORLD, &totals, false);
+        if (rows[i].said != NULL) {
+            check_said(text, "\nto the first packet, on linux: ");
+            check_said(text, rows[i].said);
+            check_said(text, "most in t: a, b\n");
+        } else if (strstr(text, "first packet") != NULL) {
+            fail_msg("times of what differs:\n%s", text);
+        }
+        free(text);
+    }
+}
 
 static void test_pairs(void **state)
 {
@@ -421,11 +455,11 @@ static void test_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pairs),         cmocka_unit_test(test_skipped),
-        cmocka_unit_test(test_no_run),        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_classified),    cmocka_unit_test(test_json),
-        cmocka_unit_test(test_left_out),      cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_first_not_run),
+        cmocka_unit_test(test_pairs),   cmocka_unit_test(test_times),
+        cmocka_unit_test(test_skipped), cmocka_unit_test(test_no_run),
+        cmocka_unit_test(test_order),   cmocka_unit_test(test_classified),
+        cmocka_unit_test(test_json),    cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_lists),   cmocka_unit_test(test_first_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
