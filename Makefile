@@ -7,6 +7,9 @@
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
 AR       ?= ar
 BUILD    ?= build
 OPT      ?= -O2
@@ -29,6 +32,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wmissing-proto
 CFLAGS   := -std=c17 $(WARNINGS) $(OPT) -g -fno-builtin-bcmp -ffile-prefix-map=$(CURDIR)=.
 CFLAGS   += $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS   += $(if $(COVERAGE),--coverage -fprofile-update=atomic)
+# Only what is on ns-3 is C++.
+CXXFLAGS := -std=c++17 $(filter-out -Wmissing-prototypes -Wstrict-prototypes,$(WARNINGS)) $(OPT) -g -ffile-prefix-map=$(CURDIR)=.
 CPPFLAGS := -I.
 LDFLAGS  := $(if $(SAN),-fsanitize=$(SAN)) $(if $(COVERAGE),--coverage)
 # core/ sees the bare language, and has small frames wherever they are not instrumented. pkg-config is asked only when
@@ -38,6 +43,8 @@ folder_flags = $(if $(filter core/%,$<),$(if $(filter %_test.c,$<),,$(FRAMES)),-
 LUA_FLAGS = $(shell pkg-config --cflags lua5.4)
 # libev has no pkg-config file.
 LDLIBS = -Wl,--as-needed -lev $(shell pkg-config --libs libsodium libcrypto lua5.4 libpcap inih jansson libseccomp)
+
+NS3_LIBS := -lns3-core -lns3-network -lns3-internet -lns3-point-to-point -lns3-csma -lns3-traffic-control
 
 # ---- Sources -----------------------------------------------------------------------------------------------------
 
@@ -58,8 +65,14 @@ BENCHES  := $(call sources,bench/*.c)
 FUZZKIT  := $(filter fuzz/null_crypto.c fuzz/harness.c fuzz/support%.c,$(wildcard fuzz/*.c))
 FUZZERS  := $(filter-out $(FUZZKIT),$(call sources,fuzz/*.c))
 
+# What runs on ns-3, which is GPL-2.0-only: a program of its own, and its tests, in no archive and not installed.
+NS3_TESTS := $(wildcard sim/ns3/*_test.c scenarios/ns3/*_test.c)
+NS3_C     := $(filter-out $(NS3_TESTS),$(call sources,sim/ns3/*.c scenarios/ns3/*.c))
+NS3_CC    := $(wildcard sim/ns3/*.cc)
+
 objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 OBJECTS  := $(call objects,$(wildcard core/*.c core/*/*.c crypto/*.c host/*.c sim/*.c netns/*.c scenarios/runner/*.c daemon/*.c fuzz/*.c bench/*.c ci/*.c))
+NS3_OBJECTS := $(call objects,$(NS3_C)) $(patsubst %.cc,$(BUILD)/obj/%.o,$(NS3_CC))
 
 SCENARIOS := $(filter-out scenarios/peers.lua,$(sort $(wildcard scenarios/*.lua)))
 
@@ -74,8 +87,18 @@ HELPERS := $(patsubst %.c,$(BUILD)/%,$(wildcard ci/*.c))
 PROGRAMS := $(if $(wildcard scenarios/runner/main.c),$(BUILD)/warren-lab)
 PROGRAMS += $(patsubst daemon/%.c,$(BUILD)/%,$(subst _,-,$(DAEMONS)))
 
-.PHONY: all test scenarios peers determinism fuzz prove coverage lint purity interop bench install clean help FORCE
-.PHONY: deps-build deps-test deps-interop deps-peers deps-checks test-binaries
+# NS3 is "yes" where ns-3 was found, by what is in $(BUILD)/ns3.mk; it is looked for when a target could use it, in builds
+# that its libraries can be part of.
+ifneq ($(filter ns3 test test-binaries scenarios bench $(BUILD)/warren-ns3 $(BUILD)/test/%,$(MAKECMDGOALS)),)
+ifeq ($(SAN)$(COVERAGE),)
+-include $(BUILD)/ns3.mk
+endif
+endif
+NS3_PROGRAM := $(if $(filter yes,$(NS3)),$(patsubst %,$(BUILD)/warren-ns3,$(wildcard scenarios/ns3/main.c)))
+NS3_TEST_BINARIES := $(if $(filter yes,$(NS3)),$(patsubst %.c,$(BUILD)/test/%,$(NS3_TESTS)))
+
+.PHONY: all ns3 test scenarios peers determinism fuzz prove coverage lint purity interop bench install clean help FORCE
+.PHONY: deps-build deps-ns3 deps-test deps-interop deps-peers deps-checks test-binaries
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -85,18 +108,24 @@ say = $(if $(V),@:,@printf '  %-7s %s\n')
 
 all: $(ARCHIVES) $(PROGRAMS)                      ## the archives and programs, under build/
 
+NS3_MISSING := g++ could not build a program with ns-3 (libns3-dev); $(BUILD)/ns3.mk.log says why
+ns3: deps-ns3 $(NS3_PROGRAM) $(NS3_TEST_BINARIES)  ## build/warren-ns3, the lab on ns-3
+	@$(if $(filter yes,$(NS3)),:,echo 'make ns3: $(NS3_MISSING)' >&2; exit 1)
+
 # Targets for people set the machine up first; it costs one dpkg-query when nothing is missing.
 SETUP := $(if $(filter scenarios bench,$(MAKECMDGOALS)),deps-build)
+SETUP := $(if $(filter ns3,$(MAKECMDGOALS)),deps-ns3,$(SETUP))
 SETUP := $(if $(filter test coverage determinism purity,$(MAKECMDGOALS)),deps-test,$(SETUP))
 SETUP := $(if $(filter interop $(if $(filter-out tunnel,$(T)),,bench),$(MAKECMDGOALS)),deps-interop,$(SETUP))
 SETUP := $(if $(filter peers,$(MAKECMDGOALS)),deps-peers,$(SETUP))
 SETUP := $(if $(filter fuzz prove lint coverage,$(MAKECMDGOALS)),deps-checks,$(SETUP))
-deps-build deps-test deps-interop deps-peers deps-checks: deps-%:
+deps-build deps-ns3 deps-test deps-interop deps-peers deps-checks: deps-%:
 	@ci/deps $*
 
 # Objects depend on the flags, and archives on the list of sources, so neither goes stale silently.
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(CXX) $(CXXFLAGS)
 $(BUILD)/flags: FORCE
-	@mkdir -p $(@D); echo '$(CC) $(CPPFLAGS) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS)' >$@
+	@mkdir -p $(@D); echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
 $(BUILD)/sources: FORCE
 	@mkdir -p $(@D); echo '$(OBJECTS)' | cmp -s - $@ || echo '$(OBJECTS)' >$@
 
@@ -104,6 +133,20 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SETUP)
 	$(say) CC $<
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(folder_flags) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.cc $(BUILD)/flags | $(SETUP)
+	$(say) CXX $<
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# pkg-config's files for ns-3 are broken in Debian 12, so something is compiled and linked. What was found once stays
+# found; what was not is looked for again, which fails soon.
+NS3_PROBE := codel-queue-disc csma-net-device internet-stack-helper point-to-point-net-device udp-l4-protocol
+$(BUILD)/ns3.mk: FORCE | $(SETUP)
+	@mkdir -p $(@D); grep -qs yes $@ || { found=no; \
+	printf '#include "ns3/%s.h"\n' $(NS3_PROBE) >$@.cc; echo 'int main() { ns3::CreateObject<ns3::CsmaNetDevice>(); }' >>$@.cc; \
+	! $(CXX) $(CXXFLAGS) -O0 -o $@.out $@.cc $(NS3_LIBS) >$@.log 2>&1 || found=yes; rm -f $@.out; \
+	echo "NS3 := $$found" | cmp -s - $@ || echo "NS3 := $$found" >$@; }
 
 $(BUILD)/libcore.a: $(call objects,$(CORE))
 $(BUILD)/libcrypto.a: $(call objects,$(CRYPTO))
@@ -116,10 +159,11 @@ $(ARCHIVES): $(BUILD)/sources | $(SETUP)
 	$(say) AR $@
 	$(Q)rm -f $@; $(AR) rcsD $@ $(filter %.o,$^)
 
+LINK = $(CC) $(CFLAGS)
 define link
 $(say) LD $@
 @mkdir -p $(@D)
-$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(1) $(LDLIBS)
+$(Q)$(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(1) $(LDLIBS)
 endef
 
 $(BUILD)/warren-lab: $(BUILD)/obj/scenarios/runner/main.o $(ARCHIVES)
@@ -130,6 +174,12 @@ $(BUILD)/warrend $(BUILD)/warren: $(BUILD)/%: $(BUILD)/obj/daemon/%.o $(ARCHIVES
 	$(call link)
 $(TEST_BINARIES): $(BUILD)/test/%: $(BUILD)/obj/%.o $(ARCHIVES)
 	$(call link,-lcmocka)
+NS3_LINKED := $(patsubst %.c,$(BUILD)/test/%,$(NS3_TESTS)) $(BUILD)/warren-ns3
+$(NS3_LINKED): LINK = $(CXX) $(CXXFLAGS)
+$(filter %_test,$(NS3_LINKED)): $(BUILD)/test/%: $(BUILD)/obj/%.o $(NS3_OBJECTS) $(ARCHIVES)
+	$(call link,$(NS3_LIBS) -lcmocka)
+$(BUILD)/warren-ns3: $(BUILD)/obj/scenarios/ns3/main.o $(NS3_OBJECTS) $(ARCHIVES)
+	$(call link,$(NS3_LIBS))
 $(FUZZ_BINARIES): $(BUILD)/%: $(BUILD)/obj/%.o $(call objects,$(FUZZKIT)) $(ARCHIVES)
 	$(call link)
 $(BENCH_BINARIES) $(HELPERS): $(BUILD)/%: $(BUILD)/obj/%.o $(ARCHIVES)
@@ -140,14 +190,15 @@ $(BUILD)/bench/tunnel: bench/tunnel.sh $(BUILD)/bench/tunnel_ceiling $(PROGRAMS)
 
 # ---- Checks ------------------------------------------------------------------------------------------------------
 
-test-binaries: $(TEST_BINARIES) $(FUZZ_BINARIES) $(PROGRAMS)
+test-binaries: $(TEST_BINARIES) $(FUZZ_BINARIES) $(PROGRAMS) $(NS3_TEST_BINARIES) $(NS3_PROGRAM)
 
 test: deps-test test-binaries                     ## unit tests, corpora, purity, checks against other programs
-	@BUILD=$(BUILD) ci/run-tests $(TEST_BINARIES) $(FUZZ_BINARIES) $(SCRIPTS) ci/purity
+	@BUILD=$(BUILD) ci/run-tests $(TEST_BINARIES) $(NS3_TEST_BINARIES) $(FUZZ_BINARIES) $(SCRIPTS) ci/purity
+	@$(if $(filter yes,$(NS3)),:,echo 'skipped: tests on ns-3: $(if $(NS3),$(NS3_MISSING),its libraries are built without $(SAN)$(COVERAGE))')
 
 # In real time only what asks for no times, which a busy machine cannot keep; warren-lab runs any other script there, too.
 REAL := scenarios/pairs.lua
-scenarios: deps-build $(PROGRAMS)                 ## every scenario script, then pairs with real daemons; ON=sim stops before these
+scenarios: deps-build $(PROGRAMS) $(NS3_PROGRAM)                 ## every scenario script, then pairs with real daemons; ON=sim stops before these
 	@set -e; for on in $(ON); do \
 	    if [ $$on = sim ]; then scripts='$(SCENARIOS)'; else scripts='$(REAL)'; printf '\nWith real daemons, on %s:\n' $$on; fi; \
 	    $(BUILD)/warren-lab run $$scripts --on $$on --summary; done
@@ -194,7 +245,7 @@ clean:                                            ## removes build/
 	rm -rf $(BUILD)
 
 help:                                             ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS="	" read -r t d; \
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS="	" read -r t d; \
 	do printf '  make %-12s %s\n' "$$t" "$$d"; done
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(NS3_OBJECTS:.o=.d) $(NS3_TESTS:%.c=$(BUILD)/obj/%.d)
