@@ -287,6 +287,7 @@ class Host : public ns3::Application
     std::vector<Open> open_;
 
     void start6(uint32_t interface);
+    void stop6(uint32_t interface);
     void received(Ptr<ns3::Socket> socket);
     void left4(Ptr<const ns3::Packet> packet, Ptr<ns3::Ipv4> ip, uint32_t interface);
     void left6(Ptr<const ns3::Packet> packet, Ptr<ns3::Ipv6> ip, uint32_t interface);

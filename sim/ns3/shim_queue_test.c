@@ -210,6 +210,31 @@ static void segment_codel(void)
     segment(NS3_QUEUE_CODEL);
 }
 
+/* A host goes down, and another up again, while a solicitation waits for its turn. */
+static void down_while_it_asks(void)
+{
+    start(1);
+    build_segment(0, NS3_QUEUE_DROP_TAIL);
+    EXPECT(send_on_segment(6, 0, v6(0, 3, 1000), 5));
+    ns3_set_up(net.network, 0, false);
+    EXPECT(!send_on_segment(6, 0, v6(0, 3, 1000), 5));
+    EXPECT(send_on_segment(6, 1, v6(0, 2, 1000), 5));
+    ns3_set_up(net.network, 2, false);
+    ns3_set_up(net.network, 2, true);
+    ns3_run(net.network, S);
+    EXPECT_INT(net.counts[RECEIVED], 0);
+    ns3_set_up(net.network, 0, true);
+    ns3_run(net.network, 10 * S);
+    for (uint32_t i = 0; i < 2; i++) {
+        EXPECT(send_on_segment(6, i, v6(0, (uint8_t)(3 - i), 1000), 5));
+        EXPECT(send_on_segment(4, i, v4(0, (uint8_t)(3 - i), 1000), 5));
+    }
+    ns3_run(net.network, 20 * S);
+    EXPECT_INT(count_at(RECEIVED, 0), 2);
+    EXPECT_INT(count_at(RECEIVED, 1), 2);
+    finish();
+}
+
 /* Both hosts send more than the medium holds: all of it either arrives or is dropped by a queue. */
 static void busy_segment(void)
 {
@@ -324,15 +349,17 @@ static uint64_t hash_of_a_run(uint64_t seed)
     return net.hash;
 }
 
-static uint64_t hash_in_child(uint64_t seed)
+/* In a process that has nothing of this one's. */
+static uint64_t hash_elsewhere(const char *seed)
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        uint64_t hash = hash_of_a_run(seed);
-        _exit(write(ends[1], &hash, sizeof hash) == sizeof hash ? 0 : 1);
+        dup2(ends[1], STDOUT_FILENO);
+        execl("/proc/self/exe", "shim_queue_test", seed, (char *)NULL);
+        _exit(1);
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -352,6 +379,7 @@ IN_CHILD(thin_flow)
 IN_CHILD(thin_flow_in_drop_tail)
 IN_CHILD(segment_drop_tail)
 IN_CHILD(segment_codel)
+IN_CHILD(down_while_it_asks)
 IN_CHILD(busy_segment)
 IN_CHILD(upload)
 IN_CHILD(download)
@@ -360,16 +388,20 @@ IN_CHILD(two_flows)
 static void test_seeds(void **state)
 {
     (void)state;
-    uint64_t hash = hash_in_child(7);
-    assert_true(hash_in_child(7) == hash);
-    assert_true(hash_in_child(8) != hash);
-    assert_true(hash_in_child(7 + (UINT64_C(1) << 40)) != hash);
-    assert_true(hash_in_child(UINT64_MAX) != hash);
-    assert_true(hash_in_child(0) != hash);
+    uint64_t hash = hash_elsewhere("7");
+    assert_true(hash_elsewhere("7") == hash);
+    static const char *const others[] = {"0", "8", "1099511627783", "18446744073709551615"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_true(hash_elsewhere(others[i]) != hash);
 }
 
-int main(void)
+/* With a seed: writes the hash of its run. */
+int main(int argc, char **argv)
 {
+    if (argc > 1) {
+        uint64_t hash = hash_of_a_run(strtoull(argv[1], NULL, 10));
+        return write(STDOUT_FILENO, &hash, sizeof hash) == sizeof hash ? 0 : 1;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_drop_tail),
         cmocka_unit_test(test_disciplines),
@@ -377,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_thin_flow_in_drop_tail),
         cmocka_unit_test(test_segment_drop_tail),
         cmocka_unit_test(test_segment_codel),
+        cmocka_unit_test(test_down_while_it_asks),
         cmocka_unit_test(test_busy_segment),
         cmocka_unit_test(test_upload),
         cmocka_unit_test(test_download),

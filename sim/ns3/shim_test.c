@@ -190,6 +190,44 @@ static void up_and_down(void)
     finish();
 }
 
+/* IPv6 needs 1280 bytes (RFC 8200, section 5). */
+static void small_mtu(void)
+{
+    start(1);
+    struct ns3_way way = way_of(MS, 0);
+    way.mtu = 1279;
+    build_path((const struct ns3_way[4]){way, way, way, way});
+    open_ports();
+    EXPECT(send_first(4, 1000));
+    EXPECT(!send_first(6, 1000));
+    ns3_set_up(net.network, 0, false);
+    ns3_run(net.network, S);
+    ns3_set_up(net.network, 0, true);
+    EXPECT(send_first(4, 2000));
+    ns3_run(net.network, 2 * S);
+    EXPECT_INT(count_at(RECEIVED, 2), 2);
+    EXPECT_INT(count_at(LEFT, 0), 3);
+    finish();
+}
+
+/* Nothing of it is on the link. */
+static void to_itself(void)
+{
+    start(1);
+    build_even_path(MS, 0);
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        struct ns3_datagram datagram = {.local = of(family, 0, 2, 1000),
+                                        .remote = of(family, 0, 2, 1000),
+                                        .ttl = 64,
+                                        .dont_fragment = true};
+        EXPECT(ns3_send(net.network, 0, &datagram, payload, 10));
+    }
+    ns3_run(net.network, S);
+    EXPECT_INT(count_at(RECEIVED, 0), 2);
+    EXPECT_INT(net.counts[LEFT] + net.counts[ARRIVED], 0);
+    finish();
+}
+
 /* Host 0 has two links to the box: what it sends leaves by the end that the datagram names. */
 static void two_interfaces(void)
 {
@@ -283,6 +321,8 @@ IN_CHILD(fragments)
 IN_CHILD(losses)
 IN_CHILD(unreachable_ports)
 IN_CHILD(up_and_down)
+IN_CHILD(small_mtu)
+IN_CHILD(to_itself)
 IN_CHILD(two_interfaces)
 IN_CHILD(time_passes)
 
@@ -292,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_datagrams),         cmocka_unit_test(test_latency),
         cmocka_unit_test(test_fragments),         cmocka_unit_test(test_losses),
         cmocka_unit_test(test_unreachable_ports), cmocka_unit_test(test_up_and_down),
+        cmocka_unit_test(test_small_mtu),         cmocka_unit_test(test_to_itself),
         cmocka_unit_test(test_two_interfaces),    cmocka_unit_test(test_time_passes),
     };
     return cmocka_run_group_tests_name("datagrams on ns-3", tests, NULL, NULL);

@@ -181,7 +181,7 @@ bool Host::send6(const ns3_datagram &datagram, const Ptr<ns3::NetDevice> &device
     bool own = ip6->GetInterfaceForAddress(header.GetDestination()) >= 0;
     ns3::Socket::SocketErrno error;
     Ptr<ns3::Ipv6Route> route = routes6->RouteOutput(packet, header, own ? nullptr : device, error);
-    if (!route)
+    if (!route || !ip6->IsUp(uint32_t(ip6->GetInterfaceForDevice(route->GetOutputDevice()))))
         return false;
     ns3::SocketIpv6HopLimitTag ttl;
     ttl.SetHopLimit(datagram.ttl);
@@ -232,6 +232,13 @@ void Host::start6(uint32_t interface)
     ns3::Simulator::ScheduleNow(&ns3::Ipv6L3Protocol::SetForwarding, ip6, interface, false);
 }
 
+/* It was never up where the MTU is too small for IPv6, and ns-3 cannot take down what is not up. */
+void Host::stop6(uint32_t interface)
+{
+    if (ip6->IsUp(interface))
+        ip6->SetDown(interface);
+}
+
 void Host::attach(Port &port)
 {
     ports.push_back(&port);
@@ -257,7 +264,7 @@ void Host::set_up(Port &port, bool up)
     uint32_t six = uint32_t(ip6->GetInterfaceForDevice(port.device));
     if (!up) {
         ip4->SetDown(four);
-        port.down6 = ns3::Simulator::ScheduleNow(&ns3::Ipv6L3Protocol::SetDown, ip6, six);
+        port.down6 = ns3::Simulator::ScheduleNow(&Host::stop6, this, six);
         return;
     }
     ip4->SetUp(four);
