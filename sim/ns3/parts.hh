@@ -183,9 +183,9 @@ class Wire : public ns3::PointToPointChannel
         /* The latency may have been longer a moment ago. */
         at = at > last_[i] ? at : last_[i];
         last_[i] = at;
-        ns3::Simulator::ScheduleWithContext(
-            to->GetNode()->GetId(), ns3::NanoSeconds(int64_t(at - now)),
-            &ns3::PointToPointNetDevice::Receive, to, packet->Copy());
+        ns3::Simulator::ScheduleWithContext(to->GetNode()->GetId(), ns3::NanoSeconds(at - now),
+                                            &ns3::PointToPointNetDevice::Receive, to,
+                                            packet->Copy());
         return true;
     }
 

@@ -114,7 +114,7 @@ void ns3_segment(ns3_network *network, const uint32_t *links, const uint32_t *ho
 {
     auto channel = ns3::CreateObjectWithAttributes<ns3::CsmaChannel>(
         "DataRate", ns3::DataRateValue(ns3::DataRate(rate_of(*way))), "Delay",
-        ns3::TimeValue(ns3::NanoSeconds(int64_t(way->latency_ns))));
+        ns3::TimeValue(ns3::NanoSeconds(way->latency_ns)));
     Port &middle = add_to_segment(network, channel, box, 2 * links[0] + 1, way);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t end = 2 * links[i];
@@ -204,15 +204,15 @@ void ns3_wake(ns3_network *network, uint64_t at_ns)
     if (at_ns == UINT64_MAX)
         return;
     uint64_t now = ns3_now(network);
-    network->wake = ns3::Simulator::Schedule(
-        ns3::NanoSeconds(int64_t(at_ns > now ? at_ns - now : 0)), &ns3_network::woken, network);
+    network->wake = ns3::Simulator::Schedule(ns3::NanoSeconds(at_ns > now ? at_ns - now : 0),
+                                             &ns3_network::woken, network);
 }
 
 void ns3_run(ns3_network *network, uint64_t until_ns)
 {
     network->begin();
     uint64_t now = ns3_now(network);
-    ns3::Simulator::Schedule(ns3::NanoSeconds(int64_t(until_ns > now ? until_ns - now : 0)),
+    ns3::Simulator::Schedule(ns3::NanoSeconds(until_ns > now ? until_ns - now : 0),
                              &ns3_network::fence, network);
     ns3::Simulator::Run();
 }

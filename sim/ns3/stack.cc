@@ -302,8 +302,8 @@ Flow::Flow(const ns3_flow &flow, Ptr<Host> client, Ptr<Host> server)
     Ptr<ns3::Socket> opens = socket(client, server);
     (flow_.upload ? sender_ : receiver_) = opens;
     ns3::Time now = ns3::Simulator::Now();
-    ns3::Simulator::Schedule(ns3::NanoSeconds(int64_t(flow_.from_ns)) - now, &Flow::connect, this);
-    ns3::Simulator::Schedule(ns3::NanoSeconds(int64_t(flow_.until_ns)) - now, &Flow::stop, this);
+    ns3::Simulator::Schedule(ns3::NanoSeconds(flow_.from_ns) - now, &Flow::connect, this);
+    ns3::Simulator::Schedule(ns3::NanoSeconds(flow_.until_ns) - now, &Flow::stop, this);
 }
 
 Ptr<ns3::Socket> Flow::socket(const Ptr<Host> &host, const Ptr<Host> &other) const
