@@ -117,13 +117,22 @@ enum node_error carried_send(struct host *host, const struct host_interface *int
 
 /* ---- From the carrier ------------------------------------------------------------------------ */
 
-/* False: it is nothing that the world carries, such as what a stack says to its link alone. */
-static bool read_packet(struct net *net, struct packet *packet, const uint8_t *bytes, uint32_t size)
+static bool is_read(struct net *net, enum wire_result result)
 {
-    enum wire_result result = wire_parse(&net->pool, packet, bytes, size);
     if (result != WIRE_OK && result != WIRE_NOISE)
         net->counts.dropped[result == WIRE_CHECKSUM ? NET_DROP_CHECKSUM : NET_DROP_UNSUPPORTED]++;
     return result == WIRE_OK;
+}
+
+/* False: it is nothing that the world carries, such as what a stack says to its link alone. */
+static bool read_packet(struct net *net, struct packet *packet, const uint8_t *bytes, uint32_t size)
+{
+    return is_read(net, wire_parse(&net->pool, packet, bytes, size));
+}
+
+bool carried_is_read(struct net *net, struct packet *packet)
+{
+    return net->config.carrier == NULL || is_read(net, wire_read_whole(&net->pool, packet));
 }
 
 static void lose(struct net *net, uint32_t end, enum net_drop drop, const uint8_t *bytes,

@@ -277,6 +277,54 @@ static void test_a_node_is_told_of_errors(void **state)
     assert_int_equal(digests[0], digests[1]);
 }
 
+static void count_bytes(void *context, struct net *net, uint32_t host, const struct addr *local,
+                        const struct addr *remote, const uint8_t *bytes, uint32_t size)
+{
+    (void)net, (void)host, (void)local, (void)remote, (void)bytes;
+    *(uint32_t *)context += size;
+}
+
+/* What comes back in pieces is put together by NATs, firewalls and plain hosts, as is what never
+   left the world. */
+static void test_fragments(void **state)
+{
+    (void)state;
+    static const uint8_t families[] = {ADDR_V4, ADDR_V6};
+    for (uint32_t f = 0; f < 2; f++) {
+        uint64_t digests[2];
+        for (uint32_t carried = 0; carried < 2; carried++) {
+            struct seen seen;
+            uint32_t client, received = 0;
+            uint8_t bytes[1400] = {1, 2, 3};
+            struct fake *fake = new_fake();
+            struct net *net = make(&seen, carried == 1 ? &fake->carrier : NULL, "home", 0, &client);
+            fake->net = net;
+            struct firewall_config stateful = firewall_preset_find("stateful")->config;
+            struct net_router router = {.firewall = &stateful, .up.latency_ns = 70001};
+            struct net_host host = {.up = {.latency_ns = 60013, .mtu = 1280},
+                                    .down.latency_ns = 50021};
+            uint32_t to = net_add_host(net, "to", &host);
+            host.behind = f == 0 ? net_find(net, "home") : net_add_router(net, "wall", &router);
+            uint32_t from = net_add_host(net, "from", &host);
+            uint16_t port = net_open(net, to, 7000, count_bytes, NULL, &received);
+            assert_int_equal(net_open(net, from, 7001, NULL, NULL, NULL), 7001);
+            struct net_send send = {.source.port = 7001,
+                                    .remote =
+                                        addr_with_port(net_address(net, to, families[f], 0), port)};
+            assert_int_equal(net_send(net, from, &send, bytes, sizeof bytes), NODE_OK);
+            if (carried == 1)
+                run(fake, 10 * SECOND);
+            else
+                net_run_until(net, 10 * SECOND);
+            assert_int_equal(received, sizeof bytes);
+            digests[carried] = net_digest(net);
+            net_free(net);
+            free_fake(fake);
+        }
+        assert_int_equal(digests[0], digests[1]);
+    }
+}
+
 /* Links that are down, and hosts that are, are the world's business. */
 static void test_faults_are_both_networks(void **state)
 {
@@ -353,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_carried_world_does_what_a_plain_one_does),
         cmocka_unit_test(test_a_node_is_told_of_errors),
+        cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_faults_are_both_networks),
         cmocka_unit_test(test_ports_follow_the_process),
         cmocka_unit_test(test_what_the_carrier_loses_is_counted),

@@ -362,7 +362,7 @@ static bool reassemble(struct host *host, struct packet *packet)
     enum fragment_result result =
         fragment_accept(host->fragments, &net->pool, net->engine.now_ns, packet, &lost);
     net->counts.dropped[NET_DROP_REASSEMBLY] += lost + (result == FRAGMENT_REFUSED ? 1 : 0);
-    return result == FRAGMENT_WHOLE;
+    return result == FRAGMENT_WHOLE && carried_is_read(net, packet);
 }
 
 void host_receive(struct net *net, struct host *host, uint32_t port, struct packet *packet)

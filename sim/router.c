@@ -325,7 +325,7 @@ static bool reassemble(struct hop *hop, struct packet *packet)
     net->counts.dropped[NET_DROP_REASSEMBLY] += lost;
     if (result == FRAGMENT_REFUSED)
         net->counts.dropped[NET_DROP_REASSEMBLY]++;
-    hop->reassembled = result == FRAGMENT_WHOLE;
+    hop->reassembled = result == FRAGMENT_WHOLE && carried_is_read(net, packet);
     return hop->reassembled;
 }
 

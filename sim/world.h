@@ -281,6 +281,9 @@ void host_addresses_changed(struct net *net, struct host *host);
 
 /* Hands a packet that leaves by a port to the carrier; takes its reference. */
 void carried_transmit(struct net *net, uint32_t port, struct packet *packet);
+/* What was made whole from fragments has come as bytes, if the world is carried: the packet that
+   they are. False: they are none, and it is gone. */
+bool carried_is_read(struct net *net, struct packet *packet);
 
 /* ---- Building (build.c) ---------------------------------------------------------------------- */
 
