@@ -40,3 +40,23 @@ for name, nat in pairs(nats) do
         end
     end
 end
+
+-- As many as a carrier puts behind one address, all started in one moment: the budget of that address lets in a few of them
+-- in each round trip. They call ten laptops elsewhere.
+local many, laptops = 500, 10
+scenario(("%d behind one carrier's NAT call %d behind home"):format(many, laptops))
+duration "35s"
+server "s1" { delay = "10ms" }
+server "s2" { delay = "10ms" }
+router "crowd" { nat = { "carrier-grade", pool = 1 }, inside = "carrier", delay = "5ms" }
+for i = 1, laptops do
+    router("away" .. i) { nat = "home", delay = "12ms" }
+    client("laptop" .. i) { behind = "away" .. i, delay = "1ms", home = "s2", reserve = "s1" }
+end
+for i = 1, many do
+    local caller, laptop = "c" .. i, "laptop" .. i % laptops + 1
+    client(caller) { behind = "crowd", delay = (i * 10) .. "us", home = "s" .. i % 2 + 1, reserve = "s" .. 2 - i % 2 }
+    at "25s" { connect(caller, laptop) }
+    expect { within = "2s", after = "25s", data(caller, laptop) }
+    expect { finally, verdict(caller, laptop, { bounds = false }) }
+end

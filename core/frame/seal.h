@@ -56,10 +56,13 @@ enum {
 #define SEAL_PENDING_NS UINT64_C(5000000000)
 
 /*
- * A HELLO is sent again after these waits, then every SEAL_HELLO_LAST_NS for as long as the owner
- * wants the session.
+ * A HELLO is sent again after the first wait, then after waits that double up to the last, for as
+ * long as the owner wants the session. Those of SEAL_HELLO_SPREAD_NS and more are shortened by a
+ * random part of up to a half: a crowd behind one address, whose nodes all lost their server in one
+ * moment, must not come back in one moment each time, for its budget lets a few through at once.
  */
 #define SEAL_HELLO_FIRST_NS UINT64_C(250000000)
+#define SEAL_HELLO_SPREAD_NS UINT64_C(1000000000)
 #define SEAL_HELLO_LAST_NS UINT64_C(8000000000)
 
 /* Where a session's frames go, and from which of our sockets. */

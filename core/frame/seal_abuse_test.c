@@ -400,7 +400,7 @@ static void test_refused(void **state)
     opens(A, B);
     pass(20 * SECOND);
     assert_int_equal(A->told.ups, 0);
-    assert_int_equal(B->told.hellos, 7);
+    assert_in_range(B->told.hellos, 7, 9); /* waits of 1 s and more are up to a half shorter */
     assert_int_equal(B->block.seal.sessions.used, 0);
     B->refuses = false;
     pass(10 * SECOND);

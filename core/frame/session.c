@@ -175,7 +175,12 @@ uint64_t session_hello_wait_ns(const struct seal_session *session)
     uint64_t wait_ns = SEAL_HELLO_FIRST_NS;
     for (uint32_t i = 1; i < session->hello_tries && wait_ns < SEAL_HELLO_LAST_NS; i++)
         wait_ns *= 2;
-    return wait_ns < SEAL_HELLO_LAST_NS ? wait_ns : SEAL_HELLO_LAST_NS;
+    if (wait_ns > SEAL_HELLO_LAST_NS)
+        wait_ns = SEAL_HELLO_LAST_NS;
+    if (wait_ns < SEAL_HELLO_SPREAD_NS)
+        return wait_ns;
+    /* The HELLO's nonce is random, and everybody may know it. */
+    return wait_ns - wait_ns / 512 * session->nonce[session->hello_tries % sizeof session->nonce];
 }
 
 void session_schedule(const struct context *cx, struct seal_session *session)
