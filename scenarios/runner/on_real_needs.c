@@ -5,6 +5,8 @@
 
 #include "scenarios/runner/on_real.h"
 
+enum { PROGRAMS_MAX = 100 }; /* of one scenario: servers and clients */
+
 bool real_find_binaries(char to[static RUN_PATH_SIZE], char error[static SPACE_ERROR_SIZE])
 {
     if (run_find_programs(to))
@@ -50,6 +52,14 @@ bool run_linux_is_there(char why[static RUN_ERROR_SIZE])
 
 bool run_tun_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE])
 {
+    uint32_t programs = 0;
+    for (uint32_t i = 0; i < scenario->place_count; i++)
+        programs += plan_is_node(&scenario->places[i]);
+    if (programs > PROGRAMS_MAX) {
+        snprintf(why, RUN_ERROR_SIZE, "%u programs at once are more than the %d that start in time",
+                 programs, PROGRAMS_MAX);
+        return false;
+    }
     for (uint32_t i = 0; i < scenario->action_count; i++) {
         if (scenario->actions[i].kind != PLAN_CLOCK)
             continue;
