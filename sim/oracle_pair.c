@@ -158,6 +158,7 @@ static struct effect effect_of(const struct oracle_side *side, uint32_t count, u
         if (side->layers[i].firewall != NULL)
             add_firewall(&beyond, side->layers[i].firewall, server_port);
     effect.registers = effect.registers && beyond.registers;
+    effect.hidden = beyond.filtering != NAT_FILTERING_EIF;
     return effect;
 }
 
@@ -290,7 +291,7 @@ static uint8_t relayed_reason(const struct effect *x, const struct effect *y, bo
 
 static bool is_public(const struct effect *effect)
 {
-    return !effect->translated && effect->filtering == NAT_FILTERING_EIF;
+    return !effect->translated && !effect->hidden && effect->filtering == NAT_FILTERING_EIF;
 }
 
 /* ---- All together ---------------------------------------------------------------------------- */

@@ -112,7 +112,7 @@ static const struct by_hand cases[] = {
      "no-hairpin",
      0},
     /* One router in front of both that does not translate: its firewall is not passed. */
-    {{{"+stateful"}, {"+stateful"}}, 1, false, NAT_HAIRPIN_OFF, "direct", "public", "", 120},
+    {{{"+stateful"}, {"+stateful"}}, 1, false, NAT_HAIRPIN_OFF, "direct", "punched", "", 120},
     /* One LAN, whatever is in front of it. */
     {{{"symmetric"}, {"symmetric"}}, 1, true, NAT_HAIRPIN_OFF, "direct", "same-lan", "", 120},
     {{{"+udp-blocked"}, {"+udp-blocked"}}, 1, true, 0, "unreachable", "", "udp-blocked", 0},

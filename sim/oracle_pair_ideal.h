@@ -47,6 +47,7 @@ struct effect {
     uint8_t own_mapping;   /* the same, of the client's own layers */
     bool jumps;            /* mappings towards different remotes may have different addresses */
     bool translated;       /* there is a NAT */
+    bool hidden;           /* what is further out filters, for everybody but this peer */
     bool registers;        /* UDP to and from its home passes */
     bool open;             /* UDP to and from a peer is not denied whatever was sent before */
 };

@@ -245,6 +245,22 @@ static void test_behind_one(void **state)
     assert_int_equal(says.direct_reason, ORACLE_REASON_SAME_LAN);
 }
 
+/* Neighbours pass no firewall that is in front of both, and yet neither can be reached by everybody. */
+static void test_neighbours_behind_a_firewall(void **state)
+{
+    (void)state;
+    const struct firewall_preset *stateful = firewall_preset_find("stateful");
+    assert_non_null(stateful);
+    struct oracle_layer layer = {.firewall = &stateful->config};
+    struct oracle_pair pair = {
+        .side = {{&layer, 1}, {&layer, 1}}, .shared = 1, .delay_ns = {MS, MS}, .peer_ns = MS};
+    struct oracle_pair_says says = oracle_pair(&pair);
+    assert_int_equal(says.verdict, ORACLE_DIRECT);
+    assert_int_equal(says.direct_reason, ORACLE_REASON_PUNCHED);
+    pair.side[0].count = pair.side[1].count = pair.shared = 0;
+    assert_int_equal(oracle_pair(&pair).direct_reason, ORACLE_REASON_PUBLIC);
+}
+
 /* Masquerade without an inbound drop: direct only for the one whose packet leaves first. */
 static void test_trap(void **state)
 {
@@ -271,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_tables),      cmocka_unit_test(test_symmetry),
         cmocka_unit_test(test_plain_times), cmocka_unit_test(test_learned_port),
         cmocka_unit_test(test_reasons),     cmocka_unit_test(test_blocked),
+        cmocka_unit_test(test_behind_one),  cmocka_unit_test(test_neighbours_behind_a_firewall),
         cmocka_unit_test(test_behind_one),  cmocka_unit_test(test_trap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
