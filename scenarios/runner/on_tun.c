@@ -65,69 +65,74 @@ static void arrived(void *context, struct net *net, uint32_t host, uint32_t inte
 
 /* ---- Devices ---- */
 
-/* Lines for `ip -batch`: the interface is up, with its addresses and the routes by it. */
-static void write_up(FILE *to, const struct real *real, uint32_t place, uint32_t interface)
+/* Lines for `ip -batch` about one family, which `ip` does not tell from every line by itself. */
+typedef void write_lines(FILE *to, const struct real *real, uint32_t place, uint32_t interface,
+                         uint8_t family);
+
+/* The interface is up, with its addresses and the routes by it. */
+static void write_up(FILE *to, const struct real *real, uint32_t place, uint32_t interface,
+                     uint8_t family)
 {
-    static const uint8_t families[] = {ADDR_V4, ADDR_V6};
     const struct plan_interface *link = &real->stage.scenario->places[place].interfaces[interface];
-    fprintf(to, "link set eth%u mtu %u up\n", interface,
-            link->up.mtu != 0 ? link->up.mtu : LINK_MTU_DEFAULT);
-    for (uint32_t f = 0; f < sizeof families; f++) {
-        struct addr addr;
-        const char *all = families[f] == ADDR_V4 ? "0.0.0.0/0" : "::/0";
-        uint32_t count = 0;
-        for (; (addr = net_interface_address(real->stage.net, real->stage.places[place], interface,
-                                             families[f], count))
-                   .family != ADDR_NONE;
-             count++) {
-            char text[TEXT_ADDR_SIZE];
-            text_addr(text, &addr);
-            fprintf(to, "addr replace %s/%u dev eth%u%s\n", text, families[f] == ADDR_V4 ? 32 : 128,
-                    interface, families[f] == ADDR_V4 ? "" : " nodad");
-        }
-        if (count > 0)
-            fprintf(to,
-                    "route replace %s dev eth%u metric %u\nroute replace %s dev eth%u table %u\n",
-                    all, interface, METRIC + interface, all, interface, METRIC + interface);
+    const char *all = family == ADDR_V4 ? "0.0.0.0/0" : "::/0";
+    struct addr addr;
+    uint32_t count = 0;
+    if (family == ADDR_V4)
+        fprintf(to, "link set eth%u mtu %u up\n", interface,
+                link->up.mtu != 0 ? link->up.mtu : LINK_MTU_DEFAULT);
+    for (; (addr = net_interface_address(real->stage.net, real->stage.places[place], interface,
+                                         family, count))
+               .family != ADDR_NONE;
+         count++) {
+        char text[TEXT_ADDR_SIZE];
+        text_addr(text, &addr);
+        fprintf(to, "addr replace %s/%u dev eth%u%s\n", text, family == ADDR_V4 ? 32u : 128u,
+                interface, family == ADDR_V4 ? "" : " nodad");
     }
+    if (count > 0)
+        fprintf(to, "route replace %s dev eth%u metric %u\nroute replace %s dev eth%u table %u\n",
+                all, interface, METRIC + interface, all, interface, METRIC + interface);
 }
 
 /* What comes from an interface's address leaves by it. */
-static void write_rules(FILE *to, const struct real *real, uint32_t place, uint32_t interface)
+static void write_rules(FILE *to, const struct real *real, uint32_t place, uint32_t interface,
+                        uint8_t family)
 {
-    static const uint8_t families[] = {ADDR_V4, ADDR_V6};
-    for (uint32_t f = 0; f < sizeof families; f++) {
-        struct addr addr;
-        for (uint32_t i = 0;
-             (addr = net_interface_address(real->stage.net, real->stage.places[place], interface,
-                                           families[f], i))
-                 .family != ADDR_NONE;
-             i++) {
-            char text[TEXT_ADDR_SIZE];
-            text_addr(text, &addr);
-            fprintf(to, "rule add from %s lookup %u\n", text, METRIC + interface);
-        }
+    struct addr addr;
+    for (uint32_t i = 0; (addr = net_interface_address(real->stage.net, real->stage.places[place],
+                                                       interface, family, i))
+                             .family != ADDR_NONE;
+         i++) {
+        char text[TEXT_ADDR_SIZE];
+        text_addr(text, &addr);
+        fprintf(to, "rule add from %s lookup %u\n", text, METRIC + interface);
     }
 }
 
-typedef void write_lines(FILE *to, const struct real *real, uint32_t place, uint32_t interface);
-
-static bool configure(const struct real *real, uint32_t place, uint32_t first, uint32_t end,
-                      write_lines *const *writers, uint32_t writer_count,
-                      char error[static SPACE_ERROR_SIZE])
+static bool configure_family(const struct real *real, uint32_t place, uint32_t first, uint32_t end,
+                             write_lines *const *writers, uint32_t writer_count, uint8_t family,
+                             char error[static SPACE_ERROR_SIZE])
 {
-    static const char *const ip[] = {"ip", "-batch", "-", NULL};
+    const char *const ip[] = {"ip", family == ADDR_V4 ? "-4" : "-6", "-batch", "-", NULL};
     char *lines = NULL;
     size_t size;
     FILE *file = open_memstream(&lines, &size);
     check(file != NULL);
     for (uint32_t w = 0; w < writer_count; w++)
         for (uint32_t i = first; i < end; i++)
-            writers[w](file, real, place, i);
+            writers[w](file, real, place, i, family);
     fclose(file);
-    bool done = space_run(real->hosts[place], ip, lines, error);
+    bool done = size == 0 || space_run(real->hosts[place], ip, lines, error);
     free(lines);
     return done;
+}
+
+static bool configure(const struct real *real, uint32_t place, uint32_t first, uint32_t end,
+                      write_lines *const *writers, uint32_t writer_count,
+                      char error[static SPACE_ERROR_SIZE])
+{
+    return configure_family(real, place, first, end, writers, writer_count, ADDR_V4, error) &&
+           configure_family(real, place, first, end, writers, writer_count, ADDR_V6, error);
 }
 
 static bool build_host(struct real *real, uint32_t place, char error[static SPACE_ERROR_SIZE])
