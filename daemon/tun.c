@@ -21,12 +21,24 @@
 /* Read and refused one after the other, before the caller looks elsewhere. */
 enum { REFUSED_MAX = 64 };
 
-_Static_assert(TUN_JOINED_MAX *NODE_PACKET_MAX <= NODE_PACKETS_MAX, "a node takes such a train");
+enum { JOINED_SIZE = TUN_JOINED_MAX * NODE_PACKET_MAX };
+
+_Static_assert((int)JOINED_SIZE <= (int)NODE_PACKETS_MAX, "a node takes such a train");
 _Static_assert(TUN_NAME_SIZE == IFNAMSIZ, "a name that we keep is one that the kernel takes");
 
 static bool is_gone(int error)
 {
     return error == EBADFD || error == ENODEV || error == EBADF;
+}
+
+/* Whether two packets are of one flow, as far as their headers tell at once. */
+static bool same_flow(const uint8_t *a, const uint8_t *b, uint32_t size)
+{
+    enum { V4_END = 24, V6_END = 44 }; /* of the ports */
+    if (size >= V4_END && a[0] == 0x45 && b[0] == 0x45)
+        return a[9] == b[9] && memcmp(a + 12, b + 12, V4_END - 12) == 0;
+    return size >= V6_END && a[0] >> 4 == 6 && b[0] >> 4 == 6 && a[6] == b[6] &&
+           memcmp(a + 8, b + 8, V6_END - 8) == 0;
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
@@ -89,8 +101,27 @@ enum tun_status tun_write(struct tun *tun, const struct node_out_packet *packet)
         uint32_t size = packet->size - at < segment ? packet->size - at : segment;
         offload_gather_add(&tun->gather, packet->bytes + at, size);
     }
+    return tun_flush(tun);
+}
+
+enum tun_status tun_flush(struct tun *tun)
+{
+    check(tun->fd >= 0);
     offload_gather_end(&tun->gather);
+    tun->last_size = 0;
     return tun->dead ? TUN_DEAD : TUN_OK;
+}
+
+void tun_gather(struct tun *tun, const uint8_t *packet, uint32_t size)
+{
+    check(tun->fd >= 0 && size > 0);
+    /* Of several flows, a later packet would join its own before an earlier one of another. */
+    uint32_t both = size < tun->last_size ? size : tun->last_size;
+    if (tun->last_size > 0 && !same_flow(tun->last, packet, both))
+        (void)tun_flush(tun);
+    offload_gather_add(&tun->gather, packet, size);
+    tun->last = packet;
+    tun->last_size = size;
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -120,7 +151,7 @@ static bool take_super(struct tun *tun, const struct offload_header *header, con
     uint32_t payload = size - tun->split.headers;
     if (payload > tun->split.segment)
         payload = tun->split.segment;
-    if (tun->split.headers + payload <= NODE_PACKET_MAX)
+    if (tun->split.headers + payload <= tun->packet_max)
         return next_train(tun, packet);
     tun->counts.too_big++;
     return false;
@@ -130,7 +161,7 @@ static bool take_super(struct tun *tun, const struct offload_header *header, con
 static bool take_single(struct tun *tun, const struct offload_header *header, uint8_t *bytes,
                         uint32_t size)
 {
-    if (size > NODE_PACKET_MAX) {
+    if (size > tun->packet_max) {
         tun->counts.too_big++;
         return false;
     }
@@ -169,16 +200,6 @@ static uint32_t read_one(struct tun *tun, struct offload_header *header, uint8_t
     return 0;
 }
 
-/* Whether two packets are of one flow, as far as their headers tell at once. */
-static bool same_flow(const uint8_t *a, const uint8_t *b, uint32_t size)
-{
-    enum { V4_END = 24, V6_END = 44 }; /* of the ports */
-    if (size >= V4_END && a[0] == 0x45 && b[0] == 0x45)
-        return a[9] == b[9] && memcmp(a + 12, b + 12, V4_END - 12) == 0;
-    return size >= V6_END && a[0] >> 4 == 6 && b[0] >> 4 == 6 && a[6] == b[6] &&
-           memcmp(a + 8, b + 8, V6_END - 8) == 0;
-}
-
 /*
  * Behind the packet of `size` bytes at the front come others of its flow, as long as the system has
  * them: all of that size, but the last may be shorter. Returns the size of all. What is read and
@@ -187,7 +208,7 @@ static bool same_flow(const uint8_t *a, const uint8_t *b, uint32_t size)
 static uint32_t join(struct tun *tun, uint32_t size)
 {
     uint32_t end = size;
-    for (unsigned i = 1; i < TUN_JOINED_MAX; i++) {
+    for (unsigned i = 1; i < TUN_JOINED_MAX && end + size <= JOINED_SIZE; i++) {
         uint8_t *next = tun->packet + end;
         uint32_t more = read_one(tun, &tun->held, next);
         if (more == 0)
@@ -230,7 +251,7 @@ enum tun_status tun_read(struct tun *tun, struct node_in_packet *packet)
                 return TUN_OK;
             continue;
         }
-        if (size <= NODE_PACKET_MAX && bytes != tun->packet)
+        if (size <= tun->packet_max && bytes != tun->packet)
             memmove(tun->packet, bytes, size);
         if (!take_single(tun, &header, tun->packet, size))
             continue;
@@ -255,6 +276,31 @@ static void set_offloads(struct tun *tun)
         (void)ioctl(tun->fd, TUNSETOFFLOAD, 0ul);
 }
 
+bool tun_adopt(struct tun *tun, int fd, uint32_t packet_max)
+{
+    struct ifreq is = {.ifr_flags = 0};
+    int header_size = sizeof(struct offload_header);
+    check(packet_max <= OFFLOAD_SIZE_MAX);
+    tun->fd = -1;
+    if (ioctl(fd, TUNGETIFF, &is) != 0 || ioctl(fd, TUNSETVNETHDRSZ, &header_size) != 0)
+        return false;
+    check((is.ifr_flags & IFF_VNET_HDR) != 0);
+    tun->fd = fd;
+    memcpy(tun->name, is.ifr_name, TUN_NAME_SIZE);
+    tun->name[TUN_NAME_SIZE - 1] = 0;
+    tun->packet_max = packet_max;
+    tun->dead = false;
+    tun->error = 0;
+    tun->counts = (struct tun_counts){0};
+    tun->splitting = false;
+    tun->drained = false;
+    tun->held_size = 0;
+    tun->last_size = 0;
+    set_offloads(tun);
+    offload_gather_init(&tun->gather, tun->tcp, tun->udp, emit, tun);
+    return true;
+}
+
 bool tun_open(struct tun *tun, const char *name)
 {
     struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
@@ -268,25 +314,12 @@ bool tun_open(struct tun *tun, const char *name)
     int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return false;
-    int header_size = sizeof(struct offload_header);
-    if (ioctl(fd, TUNSETIFF, &request) != 0 || ioctl(fd, TUNSETVNETHDRSZ, &header_size) != 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return false;
-    }
-    tun->fd = fd;
-    memcpy(tun->name, request.ifr_name, TUN_NAME_SIZE);
-    tun->name[TUN_NAME_SIZE - 1] = 0;
-    tun->dead = false;
-    tun->error = 0;
-    tun->counts = (struct tun_counts){0};
-    tun->splitting = false;
-    tun->drained = false;
-    tun->held_size = 0;
-    set_offloads(tun);
-    offload_gather_init(&tun->gather, tun->tcp, tun->udp, emit, tun);
-    return true;
+    if (ioctl(fd, TUNSETIFF, &request) == 0 && tun_adopt(tun, fd, NODE_PACKET_MAX))
+        return true;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return false;
 }
 
 void tun_close(struct tun *tun)

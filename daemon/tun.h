@@ -28,7 +28,7 @@ struct tun_counts {
     uint64_t received; /* packets from the interface, after splitting */
     uint64_t received_bytes;
     uint64_t refused; /* read, and malformed or of an unknown kind */
-    uint64_t too_big; /* read, and larger than NODE_PACKET_MAX */
+    uint64_t too_big; /* read, and larger than packet_max */
     uint64_t writes;  /* system calls */
     uint64_t sent;    /* packets to the interface, before merging */
     uint64_t sent_bytes;
@@ -39,10 +39,11 @@ struct tun_counts {
 struct tun {
     int fd; /* for the caller's event loop, to read; -1: closed */
     char name[TUN_NAME_SIZE];
-    bool tcp;  /* the system gives super-packets of TCP, and takes them */
-    bool udp;  /* and of UDP (Linux 6.2) */
-    bool dead; /* as tun_read() or tun_write() found out */
-    int error; /* errno of the last failure */
+    bool tcp;            /* the system gives super-packets of TCP, and takes them */
+    bool udp;            /* and of UDP (Linux 6.2) */
+    uint32_t packet_max; /* bytes of a packet, after splitting; what is larger is not given */
+    bool dead;           /* as tun_read() or tun_write() found out */
+    int error;           /* errno of the last failure */
     struct tun_counts counts;
     bool splitting; /* `split` is not at its end */
     bool drained;   /* the system has just said that it has no more */
@@ -50,6 +51,8 @@ struct tun {
     struct offload_header held;
     uint32_t held_size;
     const uint8_t *held_packet; /* within `packet` */
+    const uint8_t *last;        /* of what tun_gather() took; size 0: nothing is gathered */
+    uint32_t last_size;
     struct offload_split split;
     struct offload_gather gather;
     uint8_t packet[TUN_JOINED_MAX * NODE_PACKET_MAX + TUN_PACKET_SIZE];
@@ -62,6 +65,12 @@ struct tun {
  * address nor MTU of ours yet: see daemon/netlink.h. False, with errno.
  */
 bool tun_open(struct tun *tun, const char *name);
+/*
+ * Likewise with a device that is open already, which does not block and has IFF_NO_PI and
+ * IFF_VNET_HDR; packets of up to packet_max (at most OFFLOAD_SIZE_MAX) bytes are read from it.
+ * False, with errno, and then the file is still the caller's.
+ */
+bool tun_adopt(struct tun *tun, int fd, uint32_t packet_max);
 /* Closes it, which removes the interface. Harmless when it is closed. */
 void tun_close(struct tun *tun);
 
@@ -82,5 +91,14 @@ static inline bool tun_waiting(const struct tun *tun)
  * Hands packets to the interface. What it does not take is counted and lost. TUN_OK or TUN_DEAD.
  */
 enum tun_status tun_write(struct tun *tun, const struct node_out_packet *packet);
+
+/*
+ * Takes a packet as they come one by one, of whatever flows: those of one flow become a
+ * super-packet where none of another came between them, so that the interface gets all in their
+ * order, and the last of them by tun_flush(). Until then their bytes stay where they are.
+ */
+void tun_gather(struct tun *tun, const uint8_t *packet, uint32_t size);
+/* TUN_OK or TUN_DEAD. */
+enum tun_status tun_flush(struct tun *tun);
 
 #endif

@@ -327,6 +327,45 @@ static void joins_what_comes_one_by_one(void **state)
     assert_true(near.tun.counts.received - received >= LONE_COUNT);
 }
 
+/* Of two flows by turns; what lies between others of its flow stays there. */
+static void gathers_in_order(void **state)
+{
+    enum { COUNT = 5, WRITES = 3, SIZE = 500 + LONE_HEADERS };
+    static uint8_t packets[COUNT][SIZE];
+    (void)state;
+    if (skipped != NULL)
+        skip();
+    int none = 0;
+    assert_int_equal(setsockopt(near.udp[0], SOL_UDP, UDP_SEGMENT, &none, sizeof none), 0);
+    assert_int_equal(setsockopt(far.udp[0], SOL_UDP, UDP_GRO, &none, sizeof none), 0);
+    carry(&near.tun, &far.tun);
+    uint64_t writes = far.tun.counts.writes;
+    send_lone(near.udp[0], 0, 2);
+    send_lone(near.other_udp, 2, 3);
+    send_lone(near.udp[0], 3, COUNT);
+    struct node_in_packet in;
+    unsigned next = 0;
+    while (tun_read(&near.tun, &in) == TUN_OK) {
+        if (in.bytes[0] != 0x45 || in.bytes[9] != IPPROTO_UDP)
+            continue;
+        for (uint32_t at = 0; at < in.size; at += SIZE, next++) {
+            assert_true(next < COUNT && in.size - at >= SIZE);
+            memcpy(packets[next], in.bytes + at, SIZE);
+            tun_gather(&far.tun, packets[next], SIZE);
+        }
+    }
+    assert_int_equal(next, COUNT);
+    assert_int_equal(tun_flush(&far.tun), TUN_OK);
+    assert_int_equal(far.tun.counts.writes - writes, far.tun.udp ? WRITES : COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        uint8_t got[SIZE];
+        assert_int_equal(recv(far.udp[0], got, sizeof got, 0), SIZE - LONE_HEADERS);
+        assert_int_equal(got[0], i);
+    }
+    assert_int_equal(tun_flush(&far.tun), TUN_OK);
+    assert_int_equal(far.tun.counts.writes - writes, far.tun.udp ? WRITES : COUNT);
+}
+
 /* An interface that is down takes nothing, and is not dead for that. */
 static void survives_being_down(void **state)
 {
@@ -400,8 +439,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(carries_tcp_over_ipv4), cmocka_unit_test(carries_tcp_over_ipv6),
         cmocka_unit_test(carries_udp_trains),    cmocka_unit_test(joins_what_comes_one_by_one),
-        cmocka_unit_test(survives_being_down),   cmocka_unit_test(refuses_a_name),
-        cmocka_unit_test(tells_that_it_is_gone),
+        cmocka_unit_test(gathers_in_order),      cmocka_unit_test(survives_being_down),
+        cmocka_unit_test(refuses_a_name),        cmocka_unit_test(tells_that_it_is_gone),
     };
     return cmocka_run_group_tests(tests, make_ends, close_ends);
 }
