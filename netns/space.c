@@ -212,9 +212,11 @@ int space_host(char error[static SPACE_ERROR_SIZE])
     return host;
 }
 
-int space_tun(int host, const char *name, char error[static SPACE_ERROR_SIZE])
+int space_tun(int host, const char *name, bool offload, char error[static SPACE_ERROR_SIZE])
 {
     struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    if (offload)
+        request.ifr_flags |= IFF_VNET_HDR;
     if (name[0] == 0 || strlen(name) >= sizeof request.ifr_name) {
         space_fail(error, 0, "an interface cannot be called \"%s\": its name has 1 to %zu letters",
                    name, sizeof request.ifr_name - 1);
@@ -530,7 +532,7 @@ static int try_host(void *argument)
 {
     char *error = argument;
     int host = space_host(error);
-    int tun = host >= 0 ? space_tun(host, "trial", error) : -1;
+    int tun = host >= 0 ? space_tun(host, "trial", false, error) : -1;
     return tun >= 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

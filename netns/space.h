@@ -64,8 +64,9 @@ int space_host(char error[static SPACE_ERROR_SIZE]);
 /* The sandbox's own network namespace, as such a descriptor. */
 int space_own(char error[static SPACE_ERROR_SIZE]);
 
-/* A TUN device without packet information, down and without addresses: its file, non-blocking. */
-int space_tun(int host, const char *name, char error[static SPACE_ERROR_SIZE]);
+/* A TUN device without packet information, down and without addresses: its file, non-blocking.
+   `offload`: before each packet is a virtio header, as daemon/tun.h has it. */
+int space_tun(int host, const char *name, bool offload, char error[static SPACE_ERROR_SIZE]);
 /* As socket(2), non-blocking and closed on exec, in the host's namespace, where it stays. */
 int space_socket(int host, int domain, int type, int protocol, char error[static SPACE_ERROR_SIZE]);
 

@@ -326,12 +326,12 @@ static int be_twin(void *argument)
         .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = inet_addr("10.9.0.2")};
     int host = space_host(error);
     expect_done(host >= 0);
-    int tun = space_tun(host, "tun0", error);
+    int tun = space_tun(host, "tun0", false, error);
     expect_done(tun >= 0);
     expect(read(tun, &byte, 1) < 0);
     expect(fcntl(tun, F_GETFD) == FD_CLOEXEC);
     expect(set_address(host, "tun0"));
-    expect(space_tun(host, "tun0", error) < 0 && strstr(error, "tun0") != NULL);
+    expect(space_tun(host, "tun0", false, error) < 0 && strstr(error, "tun0") != NULL);
     expect(write(twin->built, "x", 1) == 1);
     expect(read(twin->go, &byte, 1) == 1);
     int fd = space_socket(host, AF_INET, SOCK_DGRAM, 0, error);
@@ -385,7 +385,7 @@ static int name_tuns(void *argument)
     expect_done(host >= 0);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         error[0] = 0;
-        expect(space_tun(host, names[i], error) < 0);
+        expect(space_tun(host, names[i], false, error) < 0);
         expect(strstr(error, "interface cannot be called") != NULL);
     }
     return OK;
@@ -616,7 +616,7 @@ static int open_tun(void *argument)
     char error[SPACE_ERROR_SIZE] = "";
     (void)argument;
     int host = space_host(error);
-    expect_done(host >= 0 && space_tun(host, "tun0", error) >= 0);
+    expect_done(host >= 0 && space_tun(host, "tun0", false, error) >= 0);
     return OK;
 }
 

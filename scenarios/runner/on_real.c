@@ -44,6 +44,12 @@ static void measure(struct real *real, uint64_t due_ns, uint64_t now_ns)
         run->late_ns = now_ns - due_ns;
 }
 
+static void flush(struct real *real)
+{
+    if (real->network->flush != NULL)
+        real->network->flush(real);
+}
+
 void real_catch_up(struct real *real)
 {
     if (!real->moving)
@@ -54,6 +60,7 @@ void real_catch_up(struct real *real)
     measure(real, net_next(real->stage.net), now_ns);
     if (now_ns > net_now(real->stage.net))
         net_run_until(real->stage.net, now_ns);
+    flush(real);
 }
 
 /* The timer fires at the world's next event, or when it is time to look whether all is over. */
@@ -146,6 +153,7 @@ static void fault(struct stage *stage, const struct net_fault *fault)
     struct real *real = (struct real *)stage;
     char error[SPACE_ERROR_SIZE];
     uint32_t place = stage->clients[fault->place];
+    flush(real);
     switch (fault->kind) {
     case NET_FAULT_CRASH:
         programs_crash(real->programs, place);

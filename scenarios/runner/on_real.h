@@ -29,6 +29,9 @@ struct real_network {
     bool (*build)(struct real *real, char error[static SPACE_ERROR_SIZE]);
     /* From now on packets move. */
     void (*begin)(struct real *real);
+    /* Hands over what has arrived, so that nothing of it comes later than what is done next. NULL:
+       it is handed over as it arrives. */
+    void (*flush)(struct real *real);
     /* The world has this fault now. False, with a sentence: it cannot be made so. */
     bool (*fault)(struct real *real, const struct net_fault *fault,
                   char error[static SPACE_ERROR_SIZE]);

@@ -9,12 +9,13 @@
 
 #include "core/base/check.h"
 #include "daemon/text.h"
+#include "daemon/tun.h"
 #include "scenarios/runner/on_real.h"
 
 enum {
-    PACKET_SIZE = 65536,
-    READ_MAX = 64, /* packets from one device before others have their turn */
-    METRIC = 100,  /* of the first interface's default route; also its own table of routes */
+    READ_MAX = 64, /* packets from one device before others have their turn, and a train more */
+    GATHERED_SIZE = 4 * OFFLOAD_SIZE_MAX,
+    METRIC = 100, /* of the first interface's default route; also its own table of routes */
 };
 
 /* One interface of a host. */
@@ -22,32 +23,65 @@ struct end {
     struct real *real;
     uint32_t place; /* of the scenario */
     uint32_t interface;
-    int file; /* -1: there is none */
+    struct tun *tun; /* NULL: there is none */
     ev_io io;
+    ev_idle idle; /* runs while something that has been read waits */
 };
 
 struct tun_state {
     struct end (*ends)[PLAN_INTERFACES_MAX]; /* by the scenario's places */
-    uint8_t bytes[PACKET_SIZE];
+    struct tun *gathering;                   /* NULL: nothing is gathered */
+    uint32_t size;                           /* of what is */
+    uint8_t bytes[GATHERED_SIZE];
 };
 
 /* ---- Packets ---- */
 
+/* Into the simulated network, where each packet is by itself; returns how many they are. */
+static uint32_t send_train(const struct end *end, const struct node_in_packet *train)
+{
+    const struct stage *stage = &end->real->stage;
+    uint32_t segment = train->segment > 0 ? train->segment : train->size;
+    uint32_t count = 0;
+    for (uint32_t at = 0; at < train->size; at += segment, count++)
+        net_gate_send(stage->net, stage->places[end->place], end->interface, train->bytes + at,
+                      train->size - at < segment ? train->size - at : segment);
+    return count;
+}
+
+static void read_some(struct end *end)
+{
+    struct node_in_packet train;
+    real_catch_up(end->real);
+    for (uint32_t count = 0; count < READ_MAX && tun_read(end->tun, &train) == TUN_OK;)
+        count += send_train(end, &train);
+    if (tun_waiting(end->tun))
+        ev_idle_start(end->real->loop, &end->idle);
+    else
+        ev_idle_stop(end->real->loop, &end->idle);
+}
+
 static void on_packet(struct ev_loop *loop, ev_io *watcher, int events)
 {
-    struct end *end = watcher->data;
-    struct real *real = end->real;
-    struct tun_state *state = real->state;
     (void)loop;
     (void)events;
-    real_catch_up(real);
-    for (uint32_t i = 0; i < READ_MAX; i++) {
-        ssize_t size = read(end->file, state->bytes, sizeof state->bytes);
-        if (size <= 0)
-            return;
-        net_gate_send(real->stage.net, real->stage.places[end->place], end->interface, state->bytes,
-                      (uint32_t)size);
-    }
+    read_some(watcher->data);
+}
+
+static void on_idle(struct ev_loop *loop, ev_idle *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    read_some(watcher->data);
+}
+
+static void flush(struct real *real)
+{
+    struct tun_state *state = real->state;
+    if (state->gathering != NULL)
+        (void)tun_flush(state->gathering);
+    state->gathering = NULL;
+    state->size = 0;
 }
 
 /* What a device that is down does not take is lost, as on a cable that is not plugged in. */
@@ -59,8 +93,16 @@ static void arrived(void *context, struct net *net, uint32_t host, uint32_t inte
     (void)net;
     uint32_t place = real->stage.clients[host];
     check(place != PLAN_INTERNET && interface < PLAN_INTERFACES_MAX);
-    ssize_t written = write(state->ends[place][interface].file, bytes, size);
-    (void)written;
+    check(size <= sizeof state->bytes);
+    struct tun *tun = state->ends[place][interface].tun;
+    /* One at a time, so that all devices get what arrived in that order. */
+    if (tun != state->gathering || size > sizeof state->bytes - state->size)
+        flush(real);
+    state->gathering = tun;
+    uint8_t *copy = state->bytes + state->size;
+    memcpy(copy, bytes, size);
+    state->size += size;
+    tun_gather(tun, copy, size);
 }
 
 /* ---- Devices ---- */
@@ -148,11 +190,22 @@ static bool build_host(struct real *real, uint32_t place, char error[static SPAC
         char name[SPACE_NAME_SIZE];
         snprintf(name, sizeof name, "eth%u", i);
         *end = (struct end){.real = real, .place = place, .interface = i};
-        end->file = space_tun(real->hosts[place], name, error);
-        if (end->file < 0)
+        int file = space_tun(real->hosts[place], name, true, error);
+        if (file < 0)
             return false;
-        ev_io_init(&end->io, on_packet, end->file, EV_READ);
-        end->io.data = end;
+        struct tun *tun = malloc(sizeof *tun);
+        check(tun != NULL);
+        if (!tun_adopt(tun, file, OFFLOAD_SIZE_MAX)) {
+            snprintf(error, SPACE_ERROR_SIZE, "the TUN device %s takes no virtio header: %s", name,
+                     strerror(errno));
+            free(tun);
+            close(file);
+            return false;
+        }
+        end->tun = tun;
+        ev_io_init(&end->io, on_packet, file, EV_READ);
+        ev_idle_init(&end->idle, on_idle);
+        end->io.data = end->idle.data = end;
     }
     return configure(real, place, 0, count, writers, 2, error);
 }
@@ -166,9 +219,6 @@ static bool build(struct real *real, char error[static SPACE_ERROR_SIZE])
     state->ends = calloc(count + 1, sizeof *state->ends);
     check(state->ends != NULL);
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t j = 0; j < PLAN_INTERFACES_MAX; j++)
-            state->ends[i][j].file = -1;
-    for (uint32_t i = 0; i < count; i++)
         if (plan_is_node(&real->stage.scenario->places[i]) && !build_host(real, i, error))
             return false;
     return true;
@@ -180,7 +230,7 @@ static void begin(struct real *real)
     struct tun_state *state = real->state;
     for (uint32_t i = 0; i < real->stage.scenario->place_count; i++)
         for (uint32_t j = 0; j < PLAN_INTERFACES_MAX; j++)
-            if (state->ends[i][j].file >= 0)
+            if (state->ends[i][j].tun != NULL)
                 ev_io_start(real->loop, &state->ends[i][j].io);
 }
 
@@ -207,10 +257,12 @@ static void end(struct real *real)
     for (uint32_t i = 0; i < real->stage.scenario->place_count; i++) {
         for (uint32_t j = 0; j < PLAN_INTERFACES_MAX; j++) {
             struct end *end = &state->ends[i][j];
-            if (end->file < 0)
+            if (end->tun == NULL)
                 continue;
             ev_io_stop(real->loop, &end->io);
-            close(end->file);
+            ev_idle_stop(real->loop, &end->idle);
+            tun_close(end->tun);
+            free(end->tun);
         }
     }
     free(state->ends);
@@ -220,4 +272,4 @@ static void end(struct real *real)
 static const struct net_gate gate = {.arrived = arrived};
 
 const struct real_network real_tun = {
-    .build = build, .begin = begin, .fault = fault, .end = end, .gate = &gate};
+    .build = build, .begin = begin, .flush = flush, .fault = fault, .end = end, .gate = &gate};
