@@ -256,7 +256,7 @@ static void gather_drift(const struct compare *compare, const struct compare_cas
                          struct drift drifts[static 2])
 {
     uint32_t first = 0;
-    while (at->sides[first].state != COMPARE_RAN && first < n)
+    while (first < n && at->sides[first].state != COMPARE_RAN)
         first++;
     if (first >= n || at->sides[n].state != COMPARE_RAN)
         return;
