@@ -180,7 +180,6 @@ static void release(struct real *real, uint64_t until_ns)
 {
     struct linux_state *state = real->state;
     uint32_t shown = 0;
-    real_catch_up(real);
     for (uint32_t i = 0; i < state->watch_count; i++)
         drain(state, &state->watches[i]);
     for (; shown < state->held_count && state->held[shown].at_ns <= until_ns; shown++) {
@@ -205,6 +204,7 @@ static void on_packet(struct ev_loop *loop, ev_io *watcher, int events)
     const struct watch *watch = watcher->data;
     (void)loop;
     (void)events;
+    real_catch_up(watch->real);
     release(watch->real, clock_wall_ns() - HOLD_NS);
 }
 
@@ -212,7 +212,14 @@ static void on_time(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)events;
+    real_catch_up(timer->data);
     release(timer->data, clock_wall_ns() - HOLD_NS);
+}
+
+/* What a program says comes after what it sent before. */
+static void look(struct real *real)
+{
+    release(real, clock_wall_ns());
 }
 
 /* Whether the kernel's counters at each server say what was seen there. */
@@ -238,6 +245,7 @@ static bool agrees(struct real *real, const struct tally *tally,
 static bool settle(struct real *real, char error[static SPACE_ERROR_SIZE])
 {
     struct linux_state *state = real->state;
+    real_catch_up(real);
     release(real, UINT64_MAX);
     for (uint32_t i = 0; i < state->watch_count; i++) {
         struct tpacket_stats counts = {.tp_drops = 0};
@@ -466,5 +474,10 @@ bool run_linux_can(const struct plan_scenario *scenario, char why[static RUN_ERR
     return can;
 }
 
-const struct real_network real_linux = {
-    .build = build, .begin = begin, .fault = fault, .settle = settle, .end = end, .gate = NULL};
+const struct real_network real_linux = {.build = build,
+                                        .begin = begin,
+                                        .look = look,
+                                        .fault = fault,
+                                        .settle = settle,
+                                        .end = end,
+                                        .gate = NULL};

@@ -177,11 +177,19 @@ static void fault(struct stage *stage, const struct net_fault *fault)
 
 /* ---- What programs say to the stage ---- */
 
+/* Something is about to be said: all that has moved so far was before it. */
+static void hear(struct real *real)
+{
+    real_catch_up(real);
+    if (real->moving && real->network->look != NULL)
+        real->network->look(real);
+}
+
 static void on_home(void *context, uint32_t place, const struct addr *server,
                     const struct addr *mapped)
 {
     struct real *real = context;
-    real_catch_up(real);
+    hear(real);
     if (real->stage.keys != NULL)
         stage_saw_home(&real->stage, place, server, mapped);
 }
@@ -190,7 +198,7 @@ static void on_path(void *context, uint32_t place, uint32_t peer, enum node_path
                     enum reason reason)
 {
     struct real *real = context;
-    real_catch_up(real);
+    hear(real);
     if (real->stage.keys != NULL)
         stage_saw_path(&real->stage, place, peer, path, reason);
 }
@@ -198,14 +206,14 @@ static void on_path(void *context, uint32_t place, uint32_t peer, enum node_path
 static void on_arrived(void *context, uint32_t place, const struct numbered *numbered)
 {
     struct real *real = context;
-    real_catch_up(real);
+    hear(real);
     stage_saw_packet(&real->stage, place, numbered);
 }
 
 static void on_behaviour(void *context, uint32_t place, const struct stun_behaviour *behaviour)
 {
     struct real *real = context;
-    real_catch_up(real);
+    hear(real);
     stage_saw_behaviour(&real->stage, place, behaviour);
 }
 

@@ -32,6 +32,8 @@ struct real_network {
     /* Hands over what has arrived, so that nothing of it comes later than what is done next. NULL:
        it is handed over as it arrives. */
     void (*flush)(struct real *real);
+    /* Shows what has moved so far and was not shown yet; NULL: nothing ever waits for that. */
+    void (*look)(struct real *real);
     /* The world has this fault now. False, with a sentence: it cannot be made so. */
     bool (*fault)(struct real *real, const struct net_fault *fault,
                   char error[static SPACE_ERROR_SIZE]);
