@@ -164,8 +164,8 @@ bool net_carry_passes(struct net *net, uint32_t end, const uint8_t *bytes, uint3
 void net_carry_left(struct net *net, uint32_t end, const uint8_t *bytes, uint32_t size);
 /* There was no room for a packet that was to leave by this end. */
 void net_carry_lost(struct net *net, uint32_t end, const uint8_t *bytes, uint32_t size);
-/* A datagram for a node, with ports. */
-void net_carry_received(struct net *net, uint32_t host, const struct addr *local,
+/* A datagram for the node at a place, with ports. */
+void net_carry_received(struct net *net, uint32_t place, const struct addr *local,
                         const struct addr *remote, const uint8_t *bytes, uint32_t size);
 /* The end of a host's interface, or of a router's uplink (interface 0); NET_NONE: none. */
 uint32_t net_end(const struct net *net, uint32_t place, uint32_t interface);
