@@ -152,14 +152,15 @@ static double binary_logarithm(uint32_t n)
 
 static const char plan_text[] =
     "scenario 'pairs that talk'\n"
-    "duration '15s'\n"
+    "duration '16s'\n"
     "server 's1' { delay = '10ms' }\n"
     "for i = 1, 8 do\n"
     "    router('a' .. i) { nat = 'home', delay = '10ms' }\n"
     "    router('b' .. i) { nat = 'port-restricted-cone', delay = '15ms' }\n"
     "    client('c' .. i) { behind = 'a' .. i }\n"
     "    client('d' .. i) { behind = 'b' .. i }\n"
-    "    at '4s' { talk('c' .. i, 'd' .. i, { every = '2ms', lasts = '10s' }) }\n"
+    "    at '4s' { connect('c' .. i, 'd' .. i) }\n"
+    "    at '5s' { talk('c' .. i, 'd' .. i, { every = '2ms', lasts = '10s' }) }\n"
     "end\n";
 
 /* Packets that hosts sent in a run on a network, for each second of processor time that the run
