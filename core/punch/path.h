@@ -45,6 +45,8 @@ enum {
     PATH_PACE = 5, /* probes of a candidate that does not answer, in one attempt */
 };
 
+/* The second one to a private address is kept for an answer for so long. */
+#define PATH_SHY_ANSWER_NS UINT64_C(250000000)
 /* A pair that no probe has connected so long after both were told has a reason for it. */
 #define PATH_JUDGE_NS UINT64_C(1500000000)
 /* While data flows, the chosen path is probed this often. */

@@ -96,12 +96,24 @@ static uint32_t shy_most(const struct path *path, const struct addr *addr)
     return addr_is_private(addr) ? PATH_SHY_PRIVATE : PATH_SHY_OTHER;
 }
 
+/*
+ * Neighbours that both tell before either is heard must have one left to answer with. So nobody
+ * tells a second time before there was time for that, on the slowest LAN.
+ */
+static bool keeps_for_answer(const struct path_remote *remote, uint64_t now_ns)
+{
+    return addr_is_private(&remote->addr) && remote->shy > 0 &&
+           now_ns - remote->sent_ns < PATH_SHY_ANSWER_NS;
+}
+
 /* Whether one more may go there. What is spent there comes back when it answers. */
 static bool may_send(struct paths *paths, const struct context *cx, const struct path *path,
-                     struct path_remote *remote)
+                     struct path_remote *remote, bool answers)
 {
     if (is_vouched(remote))
         return true;
+    if (!answers && keeps_for_answer(remote, cx->now_ns))
+        return false;
     uint32_t left = PATH_SHY_SEEN - shy_most(path, &remote->addr);
     if (!budget_take_above(&paths->shy, cx->now_ns, &remote->addr, left, NULL)) {
         context_trace(cx, TRACE_PATH_SHY, (struct trace_record){.remote = remote->addr});
@@ -111,14 +123,15 @@ static bool may_send(struct paths *paths, const struct context *cx, const struct
     return true;
 }
 
+/* `answers`: something has come from there just now. */
 static void send_probe(struct paths *paths, const struct path_tools *t, struct path *path,
-                       uint8_t index, bool wants)
+                       uint8_t index, bool wants, bool answers)
 {
     const struct context *cx = t->tools.cx;
     struct path_remote *remote = &path->remotes[index];
     if (path->calls[path->newest].mine == 0)
         return;
-    if (index != PATH_RELAY && !may_send(paths, cx, path, remote))
+    if (index != PATH_RELAY && !may_send(paths, cx, path, remote, answers))
         return;
     uint64_t id = draw_transaction(cx);
     if (index == PATH_RELAY) {
@@ -291,7 +304,7 @@ void path_probe_work(struct paths *paths, const struct path_tools *t, struct pat
         /* Whose relay is silent has perhaps no home any more. */
         if (i == PATH_RELAY && relay->waiting_ns != 0)
             client_ask_home(t->client, &t->tools);
-        send_probe(paths, t, path, i, true);
+        send_probe(paths, t, path, i, true, false);
         if (i < PATH_RELAY && i != path->chosen)
             remote->paced++;
         remote->next_ns = next_of(t, path, i);
@@ -449,13 +462,13 @@ static void answer(struct paths *paths, const struct path_tools *t, struct path 
     struct path_remote *remote = &path->remotes[source];
     bool proven = source == PATH_RELAY ? remote->rtt_ns != 0 : remote->valid;
     if (wanted || fresh)
-        send_probe(paths, t, path, source, !proven && remote->unanswered < PATH_PACE);
+        send_probe(paths, t, path, source, !proven && remote->unanswered < PATH_PACE, true);
     if (!fresh || source == PATH_RELAY)
         return;
     for (uint8_t i = 0; i < path->remote_count; i++)
         if (i != source &&
             (path->remotes[i].valid || path->remotes[i].kind == PUNCH_CANDIDATE_OBSERVED))
-            send_probe(paths, t, path, i, false);
+            send_probe(paths, t, path, i, false, false);
 }
 
 /*
