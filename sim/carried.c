@@ -73,8 +73,16 @@ static void open_on(const struct host *host, uint8_t family, uint16_t port)
     struct addr local;
     for (uint32_t i = 0;
          (local = net_address(host->net, host->place, family, i)).family != ADDR_NONE; i++) {
+        /* Behind two routers that give out the same range, both interfaces may have one address. */
+        uint32_t same = 0;
+        for (struct addr before; same < i; same++) {
+            before = net_address(host->net, host->place, family, same);
+            if (addr_equal_ip(&before, &local))
+                break;
+        }
         local.port = port;
-        carrier->open(carrier->context, host->place, &local);
+        if (same == i)
+            carrier->open(carrier->context, host->place, &local);
     }
 }
 
@@ -143,9 +151,29 @@ static void lose(struct net *net, uint32_t end, enum net_drop drop, const uint8_
         world_drop(net, port_at(net, end)->place, end / 2, drop, 0, &packet);
 }
 
+/* A stack goes on where its host does not, but nothing of it gets out, and nothing in. */
+static bool is_off(const struct net *net, uint32_t end)
+{
+    const struct host *host = carried_at(net, port_at(net, end)->place);
+    return host != NULL && (host->down || host->suspended);
+}
+
+bool net_carry_leaves(struct net *net, uint32_t end, const uint8_t *bytes, uint32_t size)
+{
+    bool down = port_at(net, end)->way.down;
+    if (!down && !is_off(net, end))
+        return true;
+    lose(net, end, down ? NET_DROP_LINK_DOWN : NET_DROP_HOST_DOWN, bytes, size);
+    return false;
+}
+
 bool net_carry_passes(struct net *net, uint32_t end, const uint8_t *bytes, uint32_t size)
 {
     check(end < net->port_count);
+    if (is_off(net, end)) {
+        lose(net, end, NET_DROP_HOST_DOWN, bytes, size);
+        return false;
+    }
     enum link_loss lost =
         net->ports[end].down ? LINK_LOST_DOWN : link_lose(&net->ports[end ^ 1].way);
     if (lost == LINK_KEPT)

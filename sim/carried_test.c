@@ -48,6 +48,10 @@ static void fly(struct fake *fake, uint32_t end, const uint8_t *bytes, uint32_t 
                             .size = size,
                             .bytes = malloc(size)};
     assert_non_null(flight.bytes);
+    if (!net_carry_leaves(fake->net, end, bytes, size)) {
+        free(flight.bytes);
+        return;
+    }
     memcpy(flight.bytes, bytes, size);
     assert_true(fake->last < FLIGHTS_MAX);
     uint32_t at = fake->last++;

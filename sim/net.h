@@ -135,7 +135,7 @@ const char *net_fault_name(uint32_t kind);
  * or finds it down, does not get there.
  *
  * What the carrier is told is told within net_run_until() and the functions below, and it answers
- * without calling any of them but net_carry_left() and net_carry_lost().
+ * without calling any of them but net_carry_left(), net_carry_leaves() and net_carry_lost().
  */
 struct net_send;
 struct net_carrier {
@@ -158,6 +158,8 @@ struct net_carrier {
  * and the node is told of ICMP errors. The world is settled by the next step.
  */
 void net_carry_arrived(struct net *net, uint32_t end, const uint8_t *bytes, uint32_t size);
+/* To be asked for each packet as it is put on the wire by an end; false: it is not. */
+bool net_carry_leaves(struct net *net, uint32_t end, const uint8_t *bytes, uint32_t size);
 /* To be asked for each packet just before it comes out at an end; false: it does not. */
 bool net_carry_passes(struct net *net, uint32_t end, const uint8_t *bytes, uint32_t size);
 /* A host's stack has sent an IP packet by this end. */

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +189,11 @@ static int run_one(const struct arguments *arguments, const struct plan *plan)
     if (plan->scenario_count != 1) {
         fprintf(stderr, NAME ": --result goes with one scenario, not %" PRIu32 "\n",
                 plan->scenario_count);
+        return EXIT_USAGE;
+    }
+    if (arguments->result > INT_MAX ||
+        (arguments->trace != NO_FILE && arguments->trace > INT_MAX)) {
+        fprintf(stderr, NAME ": --result and --trace-to take open descriptors\n");
         return EXIT_USAGE;
     }
     if (arguments->trace != NO_FILE &&

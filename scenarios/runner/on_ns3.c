@@ -22,6 +22,7 @@
 
 /* Descriptors of the child, beside its standard ones. */
 enum { RESULT_FILE = 3, TRACE_FILE = 4, FIRST_FREE = 5 };
+enum { IPV6_MTU_MIN = 1280 }; /* RFC 8200, section 5 */
 enum { ARGUMENTS_MAX = 24, LAST_WORDS_SIZE = 320 };
 
 /* What the child is given; -1: there is none. */
@@ -74,10 +75,43 @@ static bool can_link(const struct link_config *link, const struct plan_place *pl
     return field == NULL;
 }
 
+/* Its host has no IPv6 there, and does not get it back with a larger MTU. */
+static bool can_ipv6(const struct plan_place *place, const struct link_config *up,
+                     char why[static RUN_ERROR_SIZE])
+{
+    if (!plan_is_node(place) || !place->ipv6 || up->mtu == 0 || up->mtu >= IPV6_MTU_MIN)
+        return true;
+    snprintf(why, RUN_ERROR_SIZE,
+             "ns-3's hosts have no IPv6 on links of less than %d bytes, such as that of \"%s\"",
+             IPV6_MTU_MIN, place->name);
+    return false;
+}
+
+/* Whoever opens the connections has to reach the server. */
+static bool can_serve(const struct plan_scenario *scenario, const struct plan_action *action,
+                      char why[static RUN_ERROR_SIZE])
+{
+    const struct plan_place *server = &scenario->places[action->place];
+    if (server->kind != PLAN_SERVER)
+        server = &scenario->places[action->peer];
+    for (uint32_t at = server->interfaces[0].behind; at != PLAN_INTERNET;
+         at = scenario->places[at].interfaces[0].behind) {
+        const struct plan_place *router = &scenario->places[at];
+        if (!router->has_nat && router->firewall[0] == 0)
+            continue;
+        snprintf(why, RUN_ERROR_SIZE, "bulk: nobody can open a connection to \"%s\" behind \"%s\"",
+                 server->name, router->name);
+        return false;
+    }
+    return true;
+}
+
 static bool can_act(const struct plan_scenario *scenario, const struct plan_action *action,
                     char why[static RUN_ERROR_SIZE])
 {
     const struct plan_place *place = &scenario->places[action->place];
+    if (action->kind == PLAN_BULK)
+        return can_serve(scenario, action, why);
     bool links = action->kind == PLAN_LINK || action->kind == PLAN_DOWN || action->kind == PLAN_UP;
     if (!links)
         return true;
@@ -87,7 +121,8 @@ static bool can_act(const struct plan_scenario *scenario, const struct plan_acti
                  plan_action_words[action->kind].name, place->name);
         return false;
     }
-    return action->kind != PLAN_LINK || can_link(&action->link, place, why);
+    return action->kind != PLAN_LINK ||
+           (can_link(&action->link, place, why) && can_ipv6(place, &action->link, why));
 }
 
 bool run_ns3_can(const struct plan_scenario *scenario, char why[static RUN_ERROR_SIZE])
@@ -97,7 +132,8 @@ bool run_ns3_can(const struct plan_scenario *scenario, char why[static RUN_ERROR
         const struct plan_place *place = &scenario->places[i];
         for (uint32_t j = 0; can && j < place->interface_count; j++)
             can = can_link(&place->interfaces[j].up, place, why) &&
-                  can_link(&place->interfaces[j].down, place, why);
+                  can_link(&place->interfaces[j].down, place, why) &&
+                  can_ipv6(place, &place->interfaces[j].up, why);
     }
     for (uint32_t i = 0; can && i < scenario->action_count; i++)
         can = can_act(scenario, &scenario->actions[i], why);
@@ -127,7 +163,9 @@ static _Noreturn void be_child(char *const *arguments, const struct given *given
     sigprocmask(SIG_SETMASK, &none, NULL);
     const struct given up = {lift(given->plan), lift(given->said), lift(given->result),
                              lift(given->trace)};
-    if (place_at(up.plan, STDIN_FILENO) && place_at(up.said, STDOUT_FILENO) &&
+    bool lifted =
+        up.plan >= 0 && up.said >= 0 && up.result >= 0 && (up.trace >= 0 || given->trace < 0);
+    if (lifted && place_at(up.plan, STDIN_FILENO) && place_at(up.said, STDOUT_FILENO) &&
         place_at(up.said, STDERR_FILENO) && place_at(up.result, RESULT_FILE) &&
         place_at(up.trace, TRACE_FILE))
         execv(arguments[0], arguments);

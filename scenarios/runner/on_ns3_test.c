@@ -188,6 +188,15 @@ static void test_not_ns3(void **state)
          "down: one host's share of a csma segment, such as that of \"c\", cannot change"},
         {SEGMENT "at '1s' { up('c', { way = 'up' }) }",
          "up: one host's share of a csma segment, such as that of \"c\", cannot change"},
+        {"scenario 'v6' server 's' { ipv6 = true } client 'x' { ipv6 = true, mtu = 1000 }",
+         "ns-3's hosts have no IPv6 on links of less than 1280 bytes, such as that of \"x\""},
+        {"scenario 'v6' server 's' { ipv6 = true } client 'x' { ipv6 = true } "
+         "at '1s' { link('x', { mtu = 1279 }) }",
+         "ns-3's hosts have no IPv6 on links of less than 1280 bytes, such as that of \"x\""},
+        {"scenario 'v6' server 's' { ipv6 = true } client 'x' { ipv6 = true, mtu = 1280 }", NULL},
+        {"scenario 'hidden' router 'home' { nat = 'home' } server 's' { behind = 'home' } "
+         "client 'x' at '1s' { bulk('x', 's') }",
+         "bulk: nobody can open a connection to \"s\" behind \"home\""},
         {SEGMENT "at '1s' { unplug('c') }", NULL},
         {SEGMENT "at '1s' { down('a'), link('home', { rate = '1Mbit/s' }) }", NULL},
         {WORLD "client 'x' { loss = '1%', burst_enter = '1%', rate = '1Mbit/s', mtu = 600, "

@@ -72,6 +72,19 @@ static void on_arrived(void *context, uint32_t end, const uint8_t *bytes, uint32
     leave(carrier);
 }
 
+/* A device that is idle sends at once what the world has just given it. */
+static bool on_leaves(void *context, uint32_t end, const uint8_t *bytes, uint32_t size)
+{
+    struct carrier *carrier = context;
+    bool nested = carrier->inside;
+    if (!nested)
+        enter(carrier);
+    bool does = net_carry_leaves(carrier->net, end, bytes, size);
+    if (!nested)
+        leave(carrier);
+    return does;
+}
+
 static bool on_passes(void *context, uint32_t end, const uint8_t *bytes, uint32_t size)
 {
     struct carrier *carrier = context;
@@ -212,6 +225,7 @@ struct carrier *carrier_new(uint64_t seed)
     carrier->wake_ns = UINT64_MAX;
     const struct ns3_events events = {.context = carrier,
                                       .arrived = on_arrived,
+                                      .leaves = on_leaves,
                                       .passes = on_passes,
                                       .left = on_left,
                                       .dropped = on_dropped,
@@ -247,14 +261,19 @@ static void add_addresses(struct carrier *carrier, uint32_t place, uint32_t inte
     bool segment = on_segment(net, end);
     for (uint32_t f = 0; f < sizeof families; f++) {
         uint32_t all = families[f] == ADDR_V4 ? 32 : 128;
-        struct addr addr, gateway = net_inside(net, net_end_place(net, end ^ 1), families[f]);
+        uint32_t router = net_end_place(net, end ^ 1);
+        uint32_t bits = net_prefix(net, place, interface, families[f]);
+        struct addr addr, gateway = net_inside(net, router, families[f]);
+        /* A router that only passes things on has no range of its own, and is asked for by the
+           address that it has outside. */
+        if (gateway.family == ADDR_NONE)
+            gateway = net_address(net, router, families[f], 0);
         uint32_t count = 0;
         for (; (addr = net_interface_address(net, place, interface, families[f], count)).family !=
                ADDR_NONE;
              count++) {
             struct ns3_address address = there(&addr);
-            ns3_add_address(carrier->ns3, end, &address,
-                            segment ? net_prefix(net, place, interface, families[f]) : all);
+            ns3_add_address(carrier->ns3, end, &address, segment && bits != 0 ? bits : all);
         }
         struct ns3_address by = there(&gateway);
         if (count > 0)

@@ -83,6 +83,23 @@ class Loss : public ns3::ErrorModel
 
 } // namespace
 
+bool Wire::TransmitStart(Ptr<const ns3::Packet> packet, Ptr<ns3::PointToPointNetDevice> from,
+                         ns3::Time sending)
+{
+    unsigned i = from == GetSource(0) ? 0 : 1;
+    if (!ports[i]->leaves(packet))
+        return true;
+    Ptr<ns3::PointToPointNetDevice> to = GetDestination(i);
+    uint64_t now = uint64_t(ns3::Simulator::Now().GetNanoSeconds());
+    uint64_t at = now + uint64_t(sending.GetNanoSeconds()) + latency_ns[i];
+    /* The latency may have been longer a moment ago. */
+    at = at > last_[i] ? at : last_[i];
+    last_[i] = at;
+    ns3::Simulator::ScheduleWithContext(to->GetNode()->GetId(), ns3::NanoSeconds(at - now),
+                                        &ns3::PointToPointNetDevice::Receive, to, packet->Copy());
+    return true;
+}
+
 /* ---- Devices --------------------------------------------------------------------------------- */
 
 void Port::receive(Ptr<ns3::NetDevice> /* device */, Ptr<const ns3::Packet> packet,
@@ -129,6 +146,26 @@ bool Port::owns(const ns3_address &address) const
     return false;
 }
 
+/* Of a box: whether a host of the segment has it. For all else the box answers, as it forwards. */
+bool Port::is_hosts(const ns3_address &address) const
+{
+    for (const auto &one : ends)
+        if (network->at(one.second - 1).owns(address))
+            return true;
+    return false;
+}
+
+/* Into a box's queue or discipline. */
+static void put(const Port &port, const Ptr<ns3::Packet> &packet, const ns3::Address &to,
+                uint16_t protocol)
+{
+    if (port.queue)
+        port.device->Send(packet, to, protocol);
+    else
+        port.node->GetObject<ns3::TrafficControlLayer>()->Send(
+            port.device, ns3::Create<RawItem>(packet, to, protocol));
+}
+
 void Port::answer_arp(Ptr<const ns3::Packet> packet, const ns3::Address &from)
 {
     ns3::ArpHeader request;
@@ -137,14 +174,14 @@ void Port::answer_arp(Ptr<const ns3::Packet> packet, const ns3::Address &from)
     ns3_address target{};
     target.family = 4;
     request.GetDestinationIpv4Address().Serialize(target.ip);
-    if (!owns(target))
+    if (is_hosts(target))
         return;
     ns3::ArpHeader reply;
     reply.SetReply(device->GetAddress(), request.GetDestinationIpv4Address(),
                    request.GetSourceHardwareAddress(), request.GetSourceIpv4Address());
     Ptr<ns3::Packet> answer = ns3::Create<ns3::Packet>();
     answer->AddHeader(reply);
-    device->Send(answer, from, ETHER_ARP);
+    put(*this, answer, from, ETHER_ARP);
 }
 
 /* RFC 4861, section 7.2.4. */
@@ -158,7 +195,7 @@ bool Port::answer_solicitation(const bytes &in, const ns3::Address &from)
     target.family = 6;
     std::memcpy(target.ip, in.at + IPV6_HEADER + 8, 16);
     ns3::Ipv6Address asks = ns3::Ipv6Address::Deserialize(in.at + 8);
-    if (!owns(target) || asks.IsAny())
+    if (is_hosts(target) || asks.IsAny() || ipv6(&target).IsLinkLocal())
         return true;
 
     Ptr<ns3::Packet> answer = ns3::Create<ns3::Packet>();
@@ -178,8 +215,20 @@ bool Port::answer_solicitation(const bytes &in, const ns3::Address &from)
     header.SetPayloadLength(uint16_t(answer->GetSize()));
     header.SetHopLimit(255);
     answer->AddHeader(header);
-    device->Send(answer, from, ETHER_IPV6);
+    put(*this, answer, from, ETHER_IPV6);
     return true;
+}
+
+/* The end of the host that has this address of the link; false: it is the box's. */
+static bool host_on_segment(ns3_network &network, const ns3::Mac48Address &mac, uint32_t *out)
+{
+    uint8_t bytes[6];
+    mac.CopyTo(bytes);
+    uint32_t end = big16(bytes + 2) << 16 | big16(bytes + 4);
+    if (end % 2 != 0)
+        return false;
+    *out = end;
+    return network.ends.size() > end && network.ends[end] != nullptr;
 }
 
 /* Takes the link's header off a frame; false: it is no IP packet. */
@@ -202,6 +251,17 @@ bool Port::unframe(const Ptr<ns3::Packet> &frame, ns3::Mac48Address *from, ns3::
     return true;
 }
 
+bool Port::leaves(Ptr<const ns3::Packet> frame)
+{
+    if (network->ended)
+        return true;
+    Ptr<ns3::Packet> packet = frame->Copy();
+    packet->RemoveAtStart(PPP_HEADER);
+    bytes in(packet);
+    return is_of_the_link(in.at, in.size) ||
+           network->events.leaves(network->events.context, end, in.at, in.size);
+}
+
 bool Port::passes(Ptr<const ns3::Packet> frame)
 {
     if (network->ended)
@@ -220,7 +280,14 @@ bool Port::passes(Ptr<const ns3::Packet> frame)
     in.size = ip_size(in.at, in.size);
     if (is_of_the_link(in.at, in.size))
         return true;
-    return network->events.passes(network->events.context, at, in.at, in.size);
+    const ns3_events &ask = network->events;
+    uint32_t sender;
+    if (ethernet && host_on_segment(*network, from, &sender)) {
+        if (!ask.leaves(ask.context, sender, in.at, in.size) ||
+            (host && !ask.passes(ask.context, sender + 1, in.at, in.size)))
+            return false;
+    }
+    return ask.passes(ask.context, at, in.at, in.size);
 }
 
 void Port::report_drop(uint32_t at, Ptr<const ns3::Packet> packet)
@@ -372,11 +439,7 @@ void send_raw(Port &port, uint32_t end, const uint8_t *bytes, uint32_t size)
     ns3::Address to = port.device->GetBroadcast();
     if (port.ethernet)
         to = mac_of(end - 1);
-    if (port.queue)
-        port.device->Send(packet, to, protocol);
-    else
-        port.node->GetObject<ns3::TrafficControlLayer>()->Send(
-            port.device, ns3::Create<RawItem>(packet, to, protocol));
+    put(port, packet, to, protocol);
 }
 
 Ptr<ns3::ErrorModel> new_loss(Port &port)

@@ -167,27 +167,17 @@ class ByteQueue : public ns3::DropTailQueue<ns3::Packet>
     }
 };
 
+struct Port;
+
 /* A channel whose directions have each their latency. */
 class Wire : public ns3::PointToPointChannel
 {
   public:
     uint64_t latency_ns[2] = {0, 0};
+    Port *ports[2] = {nullptr, nullptr};
 
     bool TransmitStart(Ptr<const ns3::Packet> packet, Ptr<ns3::PointToPointNetDevice> from,
-                       ns3::Time sending) override
-    {
-        unsigned i = from == GetSource(0) ? 0 : 1;
-        Ptr<ns3::PointToPointNetDevice> to = GetDestination(i);
-        uint64_t now = uint64_t(ns3::Simulator::Now().GetNanoSeconds());
-        uint64_t at = now + uint64_t(sending.GetNanoSeconds()) + latency_ns[i];
-        /* The latency may have been longer a moment ago. */
-        at = at > last_[i] ? at : last_[i];
-        last_[i] = at;
-        ns3::Simulator::ScheduleWithContext(to->GetNode()->GetId(), ns3::NanoSeconds(at - now),
-                                            &ns3::PointToPointNetDevice::Receive, to,
-                                            packet->Copy());
-        return true;
-    }
+                       ns3::Time sending) override;
 
   private:
     uint64_t last_[2] = {0, 0};
@@ -231,7 +221,9 @@ struct Port {
     void answer_arp(Ptr<const ns3::Packet> packet, const ns3::Address &from);
     bool answer_solicitation(const bytes &in, const ns3::Address &from);
     bool owns(const ns3_address &address) const;
+    bool leaves(Ptr<const ns3::Packet> frame);
     bool passes(Ptr<const ns3::Packet> frame);
+    bool is_hosts(const ns3_address &address) const;
     void frame_dropped(Ptr<const ns3::Packet> frame);
     void item_dropped(Ptr<const ns3::QueueDiscItem> item);
     void report_drop(uint32_t at, Ptr<const ns3::Packet> packet);

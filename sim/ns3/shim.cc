@@ -80,6 +80,7 @@ void ns3_link(ns3_network *network, uint32_t link, const uint32_t nodes[2], cons
         port.wire = wire;
         port.direction = i;
         wire->latency_ns[i] = ways[i].latency_ns;
+        wire->ports[i] = &port;
         port.node->AddDevice(device);
         add_queue(port, device, ways[i]);
         device->Attach(wire);

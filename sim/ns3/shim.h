@@ -63,7 +63,11 @@ struct ns3_events {
     void *context;
     /* A packet has come to an end of a link: to a box, or to a host, whose stack gets it after. */
     void (*arrived)(void *context, uint32_t end, const uint8_t *bytes, uint32_t size);
-    /* A packet is about to arrive at an end; false: the link has lost it. */
+    /* A packet is about to leave by an end; false: it does not get onto the wire. On a segment it
+       has been on its way by then. */
+    bool (*leaves)(void *context, uint32_t end, const uint8_t *bytes, uint32_t size);
+    /* A packet is about to arrive at an end; false: the link has lost it. From one host of a segment
+       to another it passes the end at the box that the first one has, too. */
     bool (*passes)(void *context, uint32_t end, const uint8_t *bytes, uint32_t size);
     /* A host's stack has sent a packet by an end. Then it may have to wait for ARP, in a discipline
        and in the device's queue. */
@@ -94,7 +98,7 @@ void ns3_link(struct ns3_network *network, uint32_t link, const uint32_t nodes[2
 /*
  * A segment with `count` hosts and one box: link links[i] leads from hosts[i] (end 2 * links[i]) to
  * it, and the ends 2 * links[i] + 1 are all at the box. One rate, latency and MTU for all. The box
- * answers ARP and neighbour solicitations for its addresses there.
+ * answers ARP and neighbour solicitations for whatever is not an address of a host there.
  */
 void ns3_segment(struct ns3_network *network, const uint32_t *links, const uint32_t *hosts,
                  uint32_t count, uint32_t box, const struct ns3_way *way);

@@ -124,6 +124,30 @@ static void losses(void)
     finish();
 }
 
+/* What a stack has sent does not get out while the world says so, and a box's neither. */
+static void kept_back(void)
+{
+    start(1);
+    build_even_path(MS, 0);
+    EXPECT(send_first(4, 10));
+    ns3_run(net.network, 10 * MS);
+    net.keeps = 0 + 1;
+    EXPECT(send_first(4, 10));
+    ns3_run(net.network, 20 * MS);
+    EXPECT_INT(count_at(LEFT, 0), 2);
+    EXPECT_INT(count_at(ARRIVED, 1), 1);
+    net.keeps = 2 + 1;
+    EXPECT(send_first(4, 10));
+    ns3_run(net.network, 30 * MS);
+    EXPECT_INT(count_at(ARRIVED, 1), 2);
+    EXPECT_INT(count_at(RECEIVED, 2), 1);
+    net.keeps = 0;
+    EXPECT(send_first(4, 10));
+    ns3_run(net.network, 40 * MS);
+    EXPECT_INT(count_at(RECEIVED, 2), 2);
+    finish();
+}
+
 static void unreachable_ports(void)
 {
     start(1);
@@ -318,6 +342,7 @@ static void time_passes(void)
 IN_CHILD(datagrams)
 IN_CHILD(latency)
 IN_CHILD(fragments)
+IN_CHILD(kept_back)
 IN_CHILD(losses)
 IN_CHILD(unreachable_ports)
 IN_CHILD(up_and_down)
@@ -329,11 +354,12 @@ IN_CHILD(time_passes)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_datagrams),         cmocka_unit_test(test_latency),
-        cmocka_unit_test(test_fragments),         cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_unreachable_ports), cmocka_unit_test(test_up_and_down),
-        cmocka_unit_test(test_small_mtu),         cmocka_unit_test(test_to_itself),
-        cmocka_unit_test(test_two_interfaces),    cmocka_unit_test(test_time_passes),
+        cmocka_unit_test(test_datagrams),   cmocka_unit_test(test_latency),
+        cmocka_unit_test(test_fragments),   cmocka_unit_test(test_kept_back),
+        cmocka_unit_test(test_losses),      cmocka_unit_test(test_unreachable_ports),
+        cmocka_unit_test(test_up_and_down), cmocka_unit_test(test_small_mtu),
+        cmocka_unit_test(test_to_itself),   cmocka_unit_test(test_two_interfaces),
+        cmocka_unit_test(test_time_passes),
     };
     return cmocka_run_group_tests_name("datagrams on ns-3", tests, NULL, NULL);
 }

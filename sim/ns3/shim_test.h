@@ -83,6 +83,7 @@ static struct {
     struct ns3_network *network;
     uint32_t to[FORWARDS]; /* what comes to this end of a box leaves by that; 0: by none */
     uint32_t lose_every;   /* packet, at any end; 0: none */
+    uint32_t keeps;        /* what is to leave by this end less one does not; 0: none */
     uint32_t passed;
     uint32_t counts[WHATS];
     uint32_t count;
@@ -124,6 +125,14 @@ static inline void on_arrived(void *context, uint32_t end, const uint8_t *bytes,
     note(ARRIVED, end, bytes, size);
     if (end < FORWARDS && net.to[end] != 0)
         ns3_carry(net.network, net.to[end], bytes, size);
+}
+
+static inline bool on_leaves(void *context, uint32_t end, const uint8_t *bytes, uint32_t size)
+{
+    (void)context;
+    EXPECT(bytes[0] >> 4 == 4 || bytes[0] >> 4 == 6);
+    EXPECT(size >= 20);
+    return net.keeps == 0 || net.keeps - 1 != end;
 }
 
 static inline bool on_passes(void *context, uint32_t end, const uint8_t *bytes, uint32_t size)
@@ -174,6 +183,7 @@ static inline void on_woken(void *context)
 static inline void start(uint64_t seed)
 {
     struct ns3_events events = {.arrived = on_arrived,
+                                .leaves = on_leaves,
                                 .passes = on_passes,
                                 .left = on_left,
                                 .dropped = on_dropped,
