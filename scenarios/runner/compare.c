@@ -146,6 +146,22 @@ static void see_expectation(const struct plan_scenario *scenario, const struct r
                             : "otherwise");
 }
 
+/* What is expected of some runs only says nothing of one. */
+static bool is_up_to_chance(const struct plan_scenario *scenario, const struct compare_row *row)
+{
+    if (row->kind == COMPARE_EXPECTED)
+        return scenario->expects[row->ordinal].share_ppm < RANDOM_PPM;
+    bool chance = false;
+    for (uint32_t i = 0; i < scenario->expect_count && !chance; i++) {
+        const struct plan_expect *expect = &scenario->expects[i];
+        bool path = expect->kind >= PLAN_DIRECT && expect->kind <= PLAN_VERDICT;
+        bool about = row->kind == COMPARE_PAIR ? path && expect->peer == row->b
+                                               : expect->kind == PLAN_CLASSIFIED;
+        chance = about && expect->client == row->a && expect->share_ppm < RANDOM_PPM;
+    }
+    return chance;
+}
+
 static void see(const struct compare_case *at, struct compare_side *side,
                 struct run_outcome *outcome)
 {
@@ -167,6 +183,8 @@ static void see(const struct compare_case *at, struct compare_side *side,
             see_finding(at->scenario, &outcome->run, row, cell);
         else
             see_expectation(at->scenario, &outcome->run, row, cell);
+        if (is_up_to_chance(at->scenario, row))
+            cell->free = cell->agrees = true;
     }
     run_free(&outcome->run);
 }

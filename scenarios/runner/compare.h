@@ -29,8 +29,9 @@ struct compare_row {
 struct compare_cell {
     char text[JUDGE_TEXT_SIZE]; /* "direct (punched)" */
     char more[JUDGE_TEXT_SIZE]; /* COMPARE_EXPECTED: what happened instead */
-    bool free;   /* the order of packets or chance decides: it is held against the oracle alone */
-    bool agrees; /* it is what the oracle says of that run */
+    bool free;   /* the order of packets or chance decides: it is held against the oracle alone, and
+                  against nothing where only a share of the runs is to be so */
+    bool agrees; /* it is what the oracle says of that run, or may be otherwise by chance */
     /* COMPARE_PAIR, from the connect; JUDGE_NEVER: it did not come to that. */
     uint64_t first_ns;  /* the first packet comes out of the tunnel */
     uint64_t direct_ns; /* both sides say that they are */

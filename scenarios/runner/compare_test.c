@@ -221,6 +221,32 @@ static const struct pair_row {
     {{.crashes = true}, "differs('linux', 'so it was')", 0, 1, 0, "ended by signal 9"},
 };
 
+/* Of what is to be so in some runs one says nothing. */
+static void test_shares(void **state)
+{
+    static const struct {
+        const char *expected;
+        uint32_t differences;
+    } rows[] = {
+        {"expect { finally, verdict('a', 'b') }", 1},
+        {"expect { finally, share = '75%', verdict('a', 'b') }", 0},
+        {"expect { finally, share = '75%', data('a', 'b') }", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct compare_totals totals;
+        char script[2048];
+        answers[0] = answers[1] = relayed;
+        answers[1].path = NODE_PATH_DIRECT;
+        answers[1].reason = REASON_PUNCHED;
+        snprintf(script, sizeof script, "scenario 't'\n" WORLD "%s\n", rows[i].expected);
+        char *text = said(script, &totals, false);
+        if (totals.differences != rows[i].differences)
+            fail_msg("row %zu: %s", i, text);
+        free(text);
+    }
+}
+
 /* How much later one network is, or earlier, and where; of a pair whose verdict is the same. */
 static void test_times(void **state)
 {
@@ -455,11 +481,12 @@ static void test_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pairs),   cmocka_unit_test(test_times),
-        cmocka_unit_test(test_skipped), cmocka_unit_test(test_no_run),
-        cmocka_unit_test(test_order),   cmocka_unit_test(test_classified),
-        cmocka_unit_test(test_json),    cmocka_unit_test(test_left_out),
-        cmocka_unit_test(test_lists),   cmocka_unit_test(test_first_not_run),
+        cmocka_unit_test(test_pairs),         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_shares),        cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_no_run),        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_classified),    cmocka_unit_test(test_json),
+        cmocka_unit_test(test_left_out),      cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_first_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
