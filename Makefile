@@ -205,14 +205,14 @@ test: deps-test test-binaries                     ## unit tests, corpora, purity
 	@$(if $(SAN),echo 'skipped under sanitizers: ci/purity$(,) which builds for itself$(,) and sweeps: $(notdir $(SWEEPS))')
 	@$(if $(filter yes,$(NS3)),:,echo 'skipped: tests on ns-3: $(if $(NS3),$(NS3_MISSING),its libraries are built without $(SAN)$(COVERAGE))')
 
-# On ns-3 what only it has, and pairs; in real time what asks for no times, which a busy machine cannot keep. warren-lab
+# On ns-3 what only it has, and pairs, with one seed; in real time what asks for no times, which a busy machine cannot keep. warren-lab
 # runs any other script there, too.
 ON_sim   := $(SCENARIOS)
 ON_ns3   := scenarios/pairs.lua scenarios/bufferbloat.lua scenarios/crowd.lua scenarios/ethernet.lua scenarios/mtu.lua
 ON_tun   := scenarios/pairs.lua
 ON_linux := scenarios/pairs.lua
 scenarios: deps-build $(PROGRAMS) $(NS3_PROGRAM)  ## every scenario script, then some on ns-3 and with real daemons; ON=sim stops before these
-	@set -e; $(foreach on,$(ON),printf '\nOn $(on):\n'; $(BUILD)/warren-lab run $(ON_$(on)) --on $(on) --summary;)
+	@set -e; $(foreach on,$(ON),printf '\nOn $(on):\n'; $(BUILD)/warren-lab run $(ON_$(on)) --on $(on)$(if $(filter ns3,$(on)), --seeds 1) --summary;)
 
 peers: deps-peers $(PROGRAMS)                     ## Warren beside Nebula, n2n, tinc, WireGuard: who goes direct; NET=linux
 	@$(BUILD)/warren-lab run scenarios/peers.lua --on $(NET) --summary
