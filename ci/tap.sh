@@ -25,6 +25,21 @@ report() {
     if [ -z "$2" ]; then pass "$1"; else fail "$1" "$2"; fi
 }
 
+# check TEXT WANTED_STATUS WANTED_PATTERN COMMAND...: the pattern is looked for in all that the command says.
+check() {
+    local text=$1 wanted=$2 pattern=$3 said status
+    shift 3
+    said=$("$@" 2>&1 </dev/null)
+    status=$?
+    if [ "$status" -ne "$wanted" ]; then
+        fail "$text" "exit status $status, not $wanted: $said"
+    elif ! grep -qE -- "$pattern" <<<"$said"; then
+        fail "$text" "said nothing like /$pattern/: $said"
+    else
+        pass "$text"
+    fi
+}
+
 # The closing line; the script's exit status says whether all is well.
 finish() {
     echo "1..$tap_number"

@@ -8,21 +8,6 @@ lab=${BUILD:-build}/warren-lab
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# check TEXT WANTED_STATUS WANTED_PATTERN COMMAND...: the pattern is looked for in all that the command says.
-check() {
-    local text=$1 wanted=$2 pattern=$3 said status
-    shift 3
-    said=$("$@" 2>&1 </dev/null)
-    status=$?
-    if [ "$status" -ne "$wanted" ]; then
-        fail "$text" "exit status $status, not $wanted: $said"
-    elif ! grep -qE -- "$pattern" <<<"$said"; then
-        fail "$text" "said nothing like /$pattern/: $said"
-    else
-        pass "$text"
-    fi
-}
-
 world='server "s1" { delay = "20ms" }
 router "home" { nat = "home", delay = "10ms" }
 client "alice" { behind = "home" }
