@@ -227,22 +227,6 @@ void net_carry_arrived(struct net *net, uint32_t end, const uint8_t *bytes, uint
         world_arrive(net, end, &packet);
 }
 
-/* The end of the interface that has this address. */
-static uint32_t end_of(const struct host *host, const struct addr *address)
-{
-    for (uint32_t i = 0; i < host->interface_count; i++) {
-        const struct host_interface *interface = &host->interfaces[i];
-        for (uint32_t k = 0; k < interface->v4_count; k++)
-            if (addr_equal_ip(&interface->v4[k], address))
-                return interface->port;
-        for (uint32_t k = 0; k < interface->v6_count; k++)
-            if (addr_equal_ip(&interface->v6[k], address))
-                return interface->port;
-    }
-    check(false);
-    return NET_NONE;
-}
-
 void net_carry_received(struct net *net, uint32_t place, const struct addr *local,
                         const struct addr *remote, const uint8_t *bytes, uint32_t size)
 {
@@ -251,9 +235,10 @@ void net_carry_received(struct net *net, uint32_t place, const struct addr *loca
     struct packet packet;
     check(host != NULL);
     packet_make_udp(&net->pool, &packet, remote, local, bytes, size);
-    uint32_t end = end_of(host, local);
+    const struct host_interface *interface = host_interface_with(host, local);
+    check(interface != NULL);
     if (host->down || host->suspended)
-        world_drop(net, place, end / 2, NET_DROP_HOST_DOWN, 0, &packet);
+        world_drop(net, place, interface->port / 2, NET_DROP_HOST_DOWN, 0, &packet);
     else
-        host_deliver(host, end, &packet);
+        host_deliver(host, interface->port, &packet);
 }

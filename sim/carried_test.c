@@ -153,6 +153,15 @@ static void run(struct fake *fake, uint64_t until_ns)
     net_run_until(fake->net, until_ns);
 }
 
+/* The fake's world, which it carries or which carries itself. */
+static void run_either(struct fake *fake, bool carried, uint64_t until_ns)
+{
+    if (carried)
+        run(fake, until_ns);
+    else
+        net_run_until(fake->net, until_ns);
+}
+
 struct seen {
     uint32_t discoveries;
     uint32_t left;
@@ -269,10 +278,7 @@ static void test_a_node_is_told_of_errors(void **state)
         struct node_in in = {.kind = NODE_IN_DISCOVER, .discover = {.count = 1}};
         in.discover.servers[0] = addr_v4(0xcb007109, 3478); /* 203.0.113.9: nobody has it */
         net_schedule_command(net, 100 * SECOND, client, &in);
-        if (carried == 1)
-            run(fake, 150 * SECOND);
-        else
-            net_run_until(net, 150 * SECOND);
+        run_either(fake, carried == 1, 150 * SECOND);
         assert_true(net_counts(net)->icmp > 0);
         digests[carried] = net_digest(net);
         net_free(net);
@@ -316,10 +322,7 @@ static void test_fragments(void **state)
                                     .remote =
                                         addr_with_port(net_address(net, to, families[f], 0), port)};
             assert_int_equal(net_send(net, from, &send, bytes, sizeof bytes), NODE_OK);
-            if (carried == 1)
-                run(fake, 10 * SECOND);
-            else
-                net_run_until(net, 10 * SECOND);
+            run_either(fake, carried == 1, 10 * SECOND);
             assert_int_equal(received, sizeof bytes);
             digests[carried] = net_digest(net);
             net_free(net);
@@ -345,10 +348,7 @@ static void test_faults_are_both_networks(void **state)
             fake->net = net;
             struct net_fault fault = {.kind = kinds[i], .place = client, .way = NET_WAY_BOTH};
             net_schedule_fault(net, SECOND + 50 * MS, &fault);
-            if (carried == 1)
-                run(fake, 400 * SECOND);
-            else
-                net_run_until(net, 400 * SECOND);
+            run_either(fake, carried == 1, 400 * SECOND);
             assert_int_equal(fake->faults, carried);
             digests[carried] = net_digest(net);
             net_free(net);

@@ -23,12 +23,18 @@ static bool interface_has(struct host_interface *interface, const struct addr *a
     return false;
 }
 
-bool host_owns(const struct host *host, const struct addr *address)
+const struct host_interface *host_interface_with(const struct host *host,
+                                                 const struct addr *address)
 {
     for (uint32_t i = 0; i < host->interface_count; i++)
         if (interface_has(&host->interfaces[i], address))
-            return true;
-    return false;
+            return &host->interfaces[i];
+    return NULL;
+}
+
+bool host_owns(const struct host *host, const struct addr *address)
+{
+    return host_interface_with(host, address) != NULL;
 }
 
 static struct host_socket *socket_at(struct host *host, uint16_t port, uint8_t family)

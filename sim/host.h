@@ -5,6 +5,9 @@
 
 #include "sim/world.h"
 
+/* The first interface that has this IP address; NULL: none has. */
+const struct host_interface *host_interface_with(const struct host *host,
+                                                 const struct addr *address);
 bool host_owns(const struct host *host, const struct addr *address);
 /* A socket of that name on a port of one family, or of both (ADDR_NONE); NULL when the port is taken
  * or there are too many. Good until the next change. */
