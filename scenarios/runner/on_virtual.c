@@ -106,13 +106,11 @@ static void run_until(struct stage *stage, uint64_t until_ns)
         net_run_until(stage->net, until_ns);
 }
 
+/* Only the simulator knows that nothing is left to happen. */
 static void run_idle(struct stage *stage, uint64_t limit_ns)
 {
-    const struct virtual_network *network = stage->network;
-    if (network->run_idle != NULL)
-        network->run_idle(stage, limit_ns);
-    else if (network->run_until != NULL)
-        network->run_until(stage, limit_ns);
+    if (stage->network->run_until != NULL)
+        run_until(stage, limit_ns);
     else
         net_run_idle(stage->net, limit_ns);
 }
@@ -141,10 +139,10 @@ static void run_stage(struct stage *stage)
 {
     const struct virtual_network *network = stage->network;
     struct run *run = stage->run;
+    if (network->build != NULL)
+        network->build(stage);
     stage_schedule(stage);
     stage_count_quiet(stage);
-    if (network->begin != NULL)
-        network->begin(stage);
     play(stage);
     run->digest = net_digest(stage->net);
     run->end_ns = net_now(stage->net);
@@ -179,8 +177,7 @@ bool run_on_virtual(const struct run_request *request, const struct virtual_netw
     stage.reels = calloc(request->scenario->place_count + 1, sizeof *stage.reels);
     check(stage.reels != NULL);
     stage_build(&stage);
-    bool done = open_files(&stage, error) &&
-                (stage.network->build == NULL || stage.network->build(&stage, error));
+    bool done = open_files(&stage, error);
     if (done)
         run_stage(&stage);
     done = close_tapes(&stage, error) && done;

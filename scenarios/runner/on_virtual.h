@@ -19,17 +19,12 @@
 struct virtual_network {
     /* The world is about to be made like this. */
     void (*configure)(void *state, struct net_config *config);
-    /* All places are there and captures open; nothing is scheduled yet. False with a sentence in
-       `error`: there is no run. */
-    bool (*build)(struct stage *stage, char error[static RUN_ERROR_SIZE]);
+    /* All places are there and captures open; nothing is scheduled yet. */
+    void (*build)(struct stage *stage);
     /* PLAN_BULK, while the timeline is made; its times are absolute, places the scenario's. */
     void (*bulk)(struct stage *stage, const struct plan_action *action);
-    /* The timeline is made, and the run begins. */
-    void (*begin)(struct stage *stage);
     /* Runs all events up to and including this time, and leaves the world's time there. */
     void (*run_until)(struct stage *stage, uint64_t until_ns);
-    /* Runs until nothing is left to happen, at most until then; NULL: run_until(). */
-    void (*run_idle)(struct stage *stage, uint64_t limit_ns);
     /* The run is over, and what it came to is in stage->run; the world still is there. */
     void (*end)(struct stage *stage);
     uint64_t slack_ns; /* of struct run */

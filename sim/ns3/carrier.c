@@ -1,7 +1,6 @@
 /* A simulated world on an ns-3 network: what the one is told of the other, and when. */
 #include "sim/ns3/carrier.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +55,15 @@ static void leave(struct carrier *carrier)
     carrier->inside = false;
 }
 
+/* For what may happen within what the world does, too; whether it has to be left. */
+static bool enter_if_outside(struct carrier *carrier)
+{
+    bool outside = !carrier->inside;
+    if (outside)
+        enter(carrier);
+    return outside;
+}
+
 static void on_woken(void *context)
 {
     struct carrier *carrier = context;
@@ -76,11 +84,9 @@ static void on_arrived(void *context, uint32_t end, const uint8_t *bytes, uint32
 static bool on_leaves(void *context, uint32_t end, const uint8_t *bytes, uint32_t size)
 {
     struct carrier *carrier = context;
-    bool nested = carrier->inside;
-    if (!nested)
-        enter(carrier);
+    bool entered = enter_if_outside(carrier);
     bool does = net_carry_leaves(carrier->net, end, bytes, size);
-    if (!nested)
+    if (entered)
         leave(carrier);
     return does;
 }
@@ -98,22 +104,18 @@ static bool on_passes(void *context, uint32_t end, const uint8_t *bytes, uint32_
 static void on_left(void *context, uint32_t end, const uint8_t *bytes, uint32_t size)
 {
     struct carrier *carrier = context;
-    bool nested = carrier->inside;
-    if (!nested)
-        enter(carrier);
+    bool entered = enter_if_outside(carrier);
     net_carry_left(carrier->net, end, bytes, size);
-    if (!nested)
+    if (entered)
         leave(carrier);
 }
 
 static void on_dropped(void *context, uint32_t end, const uint8_t *bytes, uint32_t size)
 {
     struct carrier *carrier = context;
-    bool nested = carrier->inside;
-    if (!nested)
-        enter(carrier);
+    bool entered = enter_if_outside(carrier);
     net_carry_lost(carrier->net, end, bytes, size);
-    if (!nested)
+    if (entered)
         leave(carrier);
 }
 
@@ -290,39 +292,22 @@ static void add_link(struct carrier *carrier, uint32_t end)
     ns3_link(carrier->ns3, end / 2, nodes, ways);
 }
 
-/* Where two links of a segment are not alike there is no such segment. */
-static bool is_alike(const struct link_config *a, const struct link_config *b)
-{
-    return a->latency_ns == b->latency_ns && a->rate_bps == b->rate_bps && a->mtu == b->mtu &&
-           a->queue_bytes == b->queue_bytes && a->queue_kind == b->queue_kind;
-}
-
 /* All links by CSMA to one router are one segment. */
-static bool add_segment(struct carrier *carrier, uint32_t router, const uint32_t *ends,
-                        uint32_t count, char *why, size_t size)
+static void add_segment(struct carrier *carrier, uint32_t router, const uint32_t *ends,
+                        uint32_t count)
 {
     static const uint8_t families[] = {ADDR_V4, ADDR_V6};
     const struct net *net = carrier->net;
     uint32_t *links = calloc(count, sizeof *links), *hosts = calloc(count, sizeof *hosts);
     check(links != NULL && hosts != NULL);
-    bool done = true;
-    for (uint32_t i = 0; i < count && done; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         links[i] = ends[i] / 2;
         hosts[i] = net_end_place(net, ends[i]);
-        done = has_stack(carrier, hosts[i]) &&
-               is_alike(net_end_way(net, ends[0]), net_end_way(net, ends[i])) &&
-               is_alike(net_end_way(net, ends[0]), net_end_way(net, ends[i] ^ 1));
-        if (!done)
-            snprintf(
-                why, size,
-                "%s: only servers and clients, with one latency, rate and MTU for all and both "
-                "directions, share a segment behind %s",
-                net_name(net, hosts[i]), net_name(net, router));
+        check(has_stack(carrier, hosts[i]));
     }
     struct ns3_way way = way_of(net_end_way(net, ends[0]));
-    if (done)
-        ns3_segment(carrier->ns3, links, hosts, count, router, &way);
-    for (uint32_t f = 0; f < sizeof families && done; f++) {
+    ns3_segment(carrier->ns3, links, hosts, count, router, &way);
+    for (uint32_t f = 0; f < sizeof families; f++) {
         struct addr inside = net_inside(net, router, families[f]);
         struct ns3_address address = there(&inside);
         if (inside.family != ADDR_NONE)
@@ -330,29 +315,26 @@ static bool add_segment(struct carrier *carrier, uint32_t router, const uint32_t
     }
     free(links);
     free(hosts);
-    return done;
 }
 
-static bool add_segments(struct carrier *carrier, char *why, size_t size)
+static void add_segments(struct carrier *carrier)
 {
     const struct net *net = carrier->net;
     uint32_t *ends = calloc((size_t)net_places(net) * NET_INTERFACES_MAX, sizeof *ends);
     check(ends != NULL);
-    bool done = true;
-    for (uint32_t router = 0; router < net_places(net) && done; router++) {
+    for (uint32_t router = 0; router < net_places(net); router++) {
         uint32_t count = 0, end;
         for (uint32_t place = 1; place < net_places(net); place++)
             for (uint32_t i = 0; (end = net_end(net, place, i)) != NET_NONE; i++)
                 if (net_end_place(net, end ^ 1) == router && on_segment(net, end))
                     ends[count++] = end;
         if (count > 0)
-            done = add_segment(carrier, router, ends, count, why, size);
+            add_segment(carrier, router, ends, count);
     }
     free(ends);
-    return done;
 }
 
-bool carrier_build(struct carrier *carrier, struct net *net, char *why, size_t size)
+void carrier_build(struct carrier *carrier, struct net *net)
 {
     carrier->net = net;
     for (uint32_t place = 0; place < net_places(net); place++) {
@@ -364,13 +346,11 @@ bool carrier_build(struct carrier *carrier, struct net *net, char *why, size_t s
         for (uint32_t i = 0; (end = net_end(net, place, i)) != NET_NONE; i++)
             if (!on_segment(net, end))
                 add_link(carrier, end);
-    if (!add_segments(carrier, why, size))
-        return false;
+    add_segments(carrier);
     for (uint32_t place = 1; place < net_places(net); place++)
         for (uint32_t i = 0; (end = net_end(net, place, i)) != NET_NONE; i++)
             if (has_stack(carrier, place))
                 add_addresses(carrier, place, i, end);
-    return true;
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */

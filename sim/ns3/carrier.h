@@ -8,7 +8,6 @@
 #define WARREN_SIM_NS3_CARRIER_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "sim/net.h"
@@ -21,10 +20,10 @@ void carrier_free(struct carrier *carrier);
 const struct net_carrier *carrier_interface(struct carrier *carrier);
 
 /*
- * Makes the network of a world that has all its places, before it runs. False, with a sentence in
- * `why`, where ns-3 cannot make it.
+ * Makes the network of a world that has all its places, before it runs. On links by CSMA there are
+ * only nodes, behind a router, and those to one router are alike in both directions.
  */
-bool carrier_build(struct carrier *carrier, struct net *net, char *why, size_t size);
+void carrier_build(struct carrier *carrier, struct net *net);
 
 /* TCP connections that send as much as they can. */
 struct carrier_bulk {
