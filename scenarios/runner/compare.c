@@ -223,8 +223,7 @@ bool compare_run(struct compare *compare, const struct crew_config *config, uint
 
 /* ---- Whether it is the same ---- */
 
-/* The network that others are held against: the first that ran it; the count: none. */
-static uint32_t first_side(const struct compare *compare, const struct compare_case *at)
+uint32_t compare_first(const struct compare *compare, const struct compare_case *at)
 {
     uint32_t n = 0;
     while (n < compare->network_count && at->sides[n].state != COMPARE_RAN)
@@ -243,7 +242,7 @@ static bool is_free(const struct compare *compare, const struct compare_case *at
 enum compare_result compare_result(const struct compare *compare, const struct compare_case *at,
                                    uint32_t row, uint32_t network)
 {
-    uint32_t first = first_side(compare, at);
+    uint32_t first = compare_first(compare, at);
     const struct compare_side *side = &at->sides[network];
     check(row < at->row_count && network < compare->network_count);
     if (side->state == COMPARE_SKIPPED)

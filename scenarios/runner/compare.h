@@ -77,6 +77,8 @@ struct compare_totals {
     uint32_t unmade;  /* scenarios whose run could not be made, likewise */
 };
 
+/* The network that others are held against: the first that ran the case; the count: none. */
+uint32_t compare_first(const struct compare *compare, const struct compare_case *at);
 /* Adds scenarios; their plan stays until compare_free(). `only`: those with this in their title. */
 void compare_add(struct compare *compare, const char *script, const struct plan *plan,
                  const char *only);

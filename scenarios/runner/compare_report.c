@@ -255,9 +255,7 @@ static void add_drift(struct drift *drift, const struct compare_case *at, uint32
 static void gather_drift(const struct compare *compare, const struct compare_case *at, uint32_t n,
                          struct drift drifts[static 2])
 {
-    uint32_t first = 0;
-    while (first < n && at->sides[first].state != COMPARE_RAN)
-        first++;
+    uint32_t first = compare_first(compare, at);
     if (first >= n || at->sides[n].state != COMPARE_RAN)
         return;
     for (uint32_t row = 0; row < at->row_count; row++) {

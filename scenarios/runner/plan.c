@@ -336,6 +336,11 @@ uint64_t plan_action_end_ns(const struct plan_action *action)
     return action->at_ns + action->count * action->every_ns;
 }
 
+bool plan_link_is_usual(const struct link_config *link)
+{
+    return link->queue_kind == LINK_QUEUE_DROP_TAIL && link->medium == LINK_MEDIUM_WIRE;
+}
+
 bool plan_link_is_fixed(const struct field *field)
 {
     return field->offset == offsetof(struct link_config, queue_kind) ||

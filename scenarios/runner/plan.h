@@ -315,6 +315,8 @@ bool plan_is_lie(enum plan_action_kind kind);
 bool plan_is_count(enum plan_expect_kind kind);
 /* Whether a field of plan_link_fields is about what a link is, so that it cannot change in a run. */
 bool plan_link_is_fixed(const struct field *field);
+/* Whether a link is a wire with a drop-tail queue, as every network has them. */
+bool plan_link_is_usual(const struct link_config *link);
 /* Whether any link of the scenario loses packets by chance. */
 bool plan_is_lossy(const struct plan_scenario *scenario);
 

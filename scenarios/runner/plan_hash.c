@@ -22,24 +22,12 @@ static void add_fields(struct hash *h, const struct field *table, const void *ba
         hash_u64(h, field_get(field, base));
 }
 
-/* A link, but for what it is made of: that comes last, and only where it is unusual. */
-static void add_link(struct hash *h, const struct link_config *link)
+/* What a link is made of, or all else: the former comes last, and only where it is unusual. */
+static void add_link(struct hash *h, const struct link_config *link, bool fixed)
 {
     for (const struct field *field = plan_link_fields; field->name != NULL; field++)
-        if (!plan_link_is_fixed(field))
+        if (plan_link_is_fixed(field) == fixed)
             hash_u64(h, field_get(field, link));
-}
-
-static void add_fixed(struct hash *h, const struct link_config *link)
-{
-    for (const struct field *field = plan_link_fields; field->name != NULL; field++)
-        if (plan_link_is_fixed(field))
-            hash_u64(h, field_get(field, link));
-}
-
-static bool is_usual(const struct link_config *link)
-{
-    return link->queue_kind == LINK_QUEUE_DROP_TAIL && link->medium == LINK_MEDIUM_WIRE;
 }
 
 /* What links of a place are made of, where any is not a wire with a drop-tail queue. */
@@ -48,13 +36,13 @@ static void add_media(struct hash *h, const struct plan_scenario *scenario, uint
     const struct plan_place *at = &scenario->places[place];
     for (uint32_t i = 0; i < at->interface_count; i++) {
         const struct plan_interface *interface = &at->interfaces[i];
-        if (is_usual(&interface->up) && is_usual(&interface->down))
+        if (plan_link_is_usual(&interface->up) && plan_link_is_usual(&interface->down))
             continue;
         hash_u64(h, UINT64_MAX - 2);
         hash_u64(h, place);
         hash_u64(h, i);
-        add_fixed(h, &interface->up);
-        add_fixed(h, &interface->down);
+        add_link(h, &interface->up, true);
+        add_link(h, &interface->down, true);
     }
 }
 
@@ -67,8 +55,8 @@ static void add_place(struct hash *h, const struct plan_place *place)
     hash_u64(h, place->interface_count);
     for (uint32_t i = 0; i < place->interface_count; i++) {
         hash_u64(h, place->interfaces[i].behind);
-        add_link(h, &place->interfaces[i].up);
-        add_link(h, &place->interfaces[i].down);
+        add_link(h, &place->interfaces[i].up, false);
+        add_link(h, &place->interfaces[i].down, false);
     }
     hash_u64(h, place->home);
     hash_u64(h, place->reserve);
@@ -96,7 +84,7 @@ static void add_action(struct hash *h, const struct plan_action *action)
         hash_u64(h, action->servers[i]);
     hash_u64(h, action->way);
     hash_u64(h, action->changed);
-    add_link(h, &action->link);
+    add_link(h, &action->link, false);
     if (action->kind == PLAN_BULK)
         hash_u64(h, action->lasts_ns);
     if (action->kind != PLAN_CLOCK)

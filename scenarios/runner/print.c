@@ -202,20 +202,9 @@ static void print_peer(FILE *file, const struct plan_scenario *scenario,
     fputs(" }", file);
 }
 
-static void print_bulk(FILE *file, const struct plan_scenario *scenario,
-                       const struct plan_action *action)
-{
-    bool first = true;
-    fputs(", ", file);
-    print_text(file, scenario->places[action->peer].name);
-    fputs(", {", file);
-    for (const struct field *field = plan_bulk_fields; field->name != NULL; field++)
-        print_field(file, field, action, &first);
-    fputs(" }", file);
-}
-
-static void print_attack(FILE *file, const struct plan_scenario *scenario,
-                         const struct plan_action *action)
+/* An attack, or bulk: whom it goes to, and all of its fields. */
+static void print_doing(FILE *file, const struct plan_scenario *scenario,
+                        const struct plan_action *action, const struct field *fields)
 {
     bool first = true;
     fputs(", ", file);
@@ -224,7 +213,7 @@ static void print_attack(FILE *file, const struct plan_scenario *scenario,
         fputs(", ", file);
     }
     fputc('{', file);
-    for (const struct field *field = plan_attack_fields; field->name != NULL; field++)
+    for (const struct field *field = fields; field->name != NULL; field++)
         print_field(file, field, action, &first);
     fputs(" }", file);
 }
@@ -244,9 +233,9 @@ static void print_action(FILE *file, const struct plan_scenario *scenario,
                action->kind == PLAN_MEND) {
         print_peer(file, scenario, action);
     } else if (plan_is_attack((enum plan_action_kind)action->kind)) {
-        print_attack(file, scenario, action);
+        print_doing(file, scenario, action, plan_attack_fields);
     } else if (action->kind == PLAN_BULK) {
-        print_bulk(file, scenario, action);
+        print_doing(file, scenario, action, plan_bulk_fields);
     } else if (action->kind == PLAN_CLOCK) {
         fprintf(file, ", \"%s%s\"", action->clock_slow ? "-" : "",
                 field_render_duration(action->clock_ns, text));

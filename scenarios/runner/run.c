@@ -53,7 +53,7 @@ bool run_find_programs(char to[static RUN_PATH_SIZE])
     return slash != NULL;
 }
 
-/* A link of the scenario's places that no wire with a drop-tail queue is. */
+/* A link of the scenario's places that not every network has; NULL: none. */
 static const struct link_config *find_unusual(const struct plan_scenario *scenario)
 {
     for (uint32_t i = 0; i < scenario->place_count; i++) {
@@ -62,8 +62,7 @@ static const struct link_config *find_unusual(const struct plan_scenario *scenar
             const struct link_config *ways[] = {&place->interfaces[j].up,
                                                 &place->interfaces[j].down};
             for (uint32_t k = 0; k < 2; k++)
-                if (ways[k]->queue_kind != LINK_QUEUE_DROP_TAIL ||
-                    ways[k]->medium != LINK_MEDIUM_WIRE)
+                if (!plan_link_is_usual(ways[k]))
                     return ways[k];
         }
     }
