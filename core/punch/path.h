@@ -43,8 +43,15 @@ enum {
     PATH_SHY_PRIVATE = 2,
     PATH_SHY_OTHER = 1,
     PATH_PACE = 5, /* probes of a candidate that does not answer, in one attempt */
+    /*
+     * Of what opens our own NAT and must not come to the peer's. The trap is found where a NAT is
+     * the first router; the next one ends it.
+     */
+    PATH_KNOCK_TTL = 2,
 };
 
+/* A peer that has the trap is given so long to open its NAT, when both have been told. */
+#define PATH_HOLD_NS UINT64_C(10000000)
 /* The second one to a private address is kept for an answer for so long. */
 #define PATH_SHY_ANSWER_NS UINT64_C(250000000)
 /* A pair that no probe has connected so long after both were told has a reason for it. */
@@ -91,6 +98,7 @@ struct path_call {
     uint32_t mine;      /* the index in probes to us; 0: no keys yet */
     uint32_t theirs;    /* and in probes to the peer */
     struct replay seen; /* counters of probes to us */
+    bool heard;         /* one of which came directly */
 };
 
 struct path_remote {
@@ -125,6 +133,7 @@ struct path {
     uint32_t introductions; /* how often */
     bool calling;           /* our call has had no answer yet */
     bool early;             /* the last offer came before the other side had one */
+    uint8_t order;          /* enum reason_order: what this attempt still waits for */
     bool opening; /* the next probe tells the caller who we are, since its home has not yet */
     bool blamed;  /* `refusal` says why nobody can be reached */
     uint8_t refusal;

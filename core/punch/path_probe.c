@@ -123,6 +123,17 @@ static bool may_send(struct paths *paths, const struct context *cx, const struct
     return true;
 }
 
+/*
+ * While the peer's NAT must not hear of us, the first probe of an attempt is a knock: it opens our
+ * own NAT, and ends before the peer's.
+ */
+static uint8_t ttl_of(const struct path *path, uint8_t index)
+{
+    const struct path_remote *remote = &path->remotes[index];
+    bool knocks = path->order == REASON_ORDER_OPENED && !remote->valid && remote->paced == 0;
+    return knocks ? PATH_KNOCK_TTL : 0;
+}
+
 /* `answers`: something has come from there just now. */
 static void send_probe(struct paths *paths, const struct path_tools *t, struct path *path,
                        uint8_t index, bool wants, bool answers)
@@ -145,7 +156,9 @@ static void send_probe(struct paths *paths, const struct path_tools *t, struct p
         bool opening = path->opening && path->early && cx->now_ns < path->attempt_ns;
         size_t size = make_probe(paths, t, path, id, wants, opening, to, room);
         context_send(cx, size,
-                     (struct node_out_send){.socket = NODE_SOCKET_TRAFFIC, .remote = remote->addr});
+                     (struct node_out_send){.socket = NODE_SOCKET_TRAFFIC,
+                                            .remote = remote->addr,
+                                            .ttl = ttl_of(path, index)});
     }
     remember(path, index, cx->now_ns, id, wants);
     context_trace(cx, TRACE_PATH_PROBE,
@@ -201,6 +214,8 @@ static uint64_t paced_next(const struct path_tools *t, const struct path *path,
     uint64_t wait_ns = pace_ns[step];
     if (step == 1 && home != NULL && home->rtt_ns / 8 < wait_ns)
         wait_ns = home->rtt_ns / 8;
+    if (path->order == REASON_ORDER_OPENED && wait_ns < PATH_HOLD_NS)
+        wait_ns = PATH_HOLD_NS;
     uint64_t next_ns = path->attempt_ns + wait_ns;
     return next_ns > now_ns ? next_ns : now_ns + pace_ns[1];
 }
@@ -217,13 +232,20 @@ static uint64_t next_of(const struct path_tools *t, const struct path *path, uin
 void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_ns)
 {
     uint64_t now_ns = t->tools.cx->now_ns;
-    path->early = other_ns > PACE_APART_NS && other_ns < OTHER_MAX_NS;
-    path->attempt_ns = now_ns + (path->early ? other_ns : 0);
+    bool later = other_ns > PACE_APART_NS && other_ns < OTHER_MAX_NS;
+    path->order = path->calls[path->newest].heard || path_same_mapped(t, path)
+                      ? (uint8_t)REASON_ORDER_NONE
+                      : (uint8_t)reason_order(&t->client->side, &path->theirs);
+    path->early = later && path->order != REASON_ORDER_OPENED; /* a knock is early at any time */
+    path->attempt_ns = now_ns + (later ? other_ns : 0);
     path->judge_ns = path->attempt_ns + PATH_JUDGE_NS;
     for (uint8_t i = 0; i < path->remote_count; i++) {
-        path->remotes[i].paced = 0;
-        if (i != path->chosen)
-            path->remotes[i].next_ns = now_ns;
+        struct path_remote *remote = &path->remotes[i];
+        remote->paced = 0;
+        if (path->order == REASON_ORDER_HEARD && !remote->valid)
+            remote->next_ns = UINT64_MAX;
+        else if (i != path->chosen)
+            remote->next_ns = now_ns;
     }
     path->remotes[PATH_RELAY].next_ns = now_ns;
     path->remotes[PATH_RELAY].unanswered = 0;
@@ -321,6 +343,25 @@ void path_probe_woken(struct paths *paths, const struct path_tools *t, struct pa
         return;
     path->remotes[index].next_ns = t->tools.cx->now_ns;
     path_probe_work(paths, t, path);
+}
+
+/*
+ * The peer has sent something under our call, through the relay or not, so its probes have left,
+ * too: we need not hold ours any longer. Where we have to be reached first, only what came directly
+ * has reached us.
+ */
+static void order_met(const struct path_tools *t, struct path *path, bool relayed)
+{
+    uint64_t now_ns = t->tools.cx->now_ns;
+    path->calls[path->newest].heard = path->calls[path->newest].heard || !relayed;
+    if (path->order == REASON_ORDER_NONE || (path->order == REASON_ORDER_HEARD && relayed))
+        return;
+    for (uint8_t i = 0; i < path->remote_count; i++) {
+        struct path_remote *remote = &path->remotes[i];
+        if (!remote->valid && remote->paced < PATH_PACE)
+            remote->next_ns = relayed ? now_ns : now_ns + pace_ns[1];
+    }
+    path->order = REASON_ORDER_NONE;
 }
 
 /* ---- Receiving ------------------------------------------------------------------------------- */
@@ -512,6 +553,8 @@ void path_probe(struct paths *paths, const struct path_tools *t,
         path->call_next_ns = UINT64_MAX;
     }
     bool relayed = datagram->remote.family == ADDR_NONE;
+    if (call == NULL || call == &path->calls[path->newest])
+        order_met(t, path, relayed);
     for (unsigned i = 0; i < probe.ack_count; i++)
         acknowledged(paths, t, path, probe.acks[i], relayed);
     will_acknowledge(path, probe.transaction);

@@ -87,6 +87,7 @@ struct sent {
     struct addr to;
     bool relayed; /* in a DATA frame to the server `to`: `bytes` is what it carries */
     uint32_t channel;
+    uint8_t ttl; /* 0: as always */
     uint32_t size;
     uint8_t bytes[DATAGRAM];
 };
@@ -374,7 +375,8 @@ static inline void our_send(const struct node_out_send *send)
     }
     assert_true(r->sent_count < SENT);
     struct sent *sent = &r->sent[r->sent_count++];
-    *sent = (struct sent){.at_ns = r->now_ns, .to = send->remote, .relayed = end != NULL};
+    *sent = (struct sent){
+        .at_ns = r->now_ns, .to = send->remote, .relayed = end != NULL, .ttl = send->ttl};
     const uint8_t *bytes = end != NULL ? frame.body.bytes : send->bytes;
     sent->size = (uint32_t)(end != NULL ? frame.body.size : send->size);
     sent->channel = end != NULL ? frame.receiver : 0;

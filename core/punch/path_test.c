@@ -77,15 +77,6 @@ static void test_raw_data(void **state)
     assert_memory_equal(r->deliver[1].peer, r->peer[1].self.identity, IDENTITY_SIZE);
 }
 
-static void our_side(const struct reason_side *side)
-{
-    struct context cx = our_context();
-    struct path_tools tools = our_tools(&cx);
-    client_side(&r->client, &tools.tools, side);
-    path_side(&r->paths, &tools);
-    our_drain();
-}
-
 /* Findings of both sides make the reason of a relayed pair, and peers are told with a probe. */
 static void test_reasons(void **state)
 {

@@ -1,4 +1,4 @@
-/* From what two behaviour discoveries found to the reason of a pair: docs/reasons.md. */
+/* From what two behaviour discoveries found to the reason of a pair, and to who comes first. */
 #include "core/punch/reason.h"
 
 #include "core/base/check.h"
@@ -142,4 +142,22 @@ enum reason reason_relayed(const struct reason_side *mine, const struct reason_s
     if (mine->trap == STUN_TRAP_YES || theirs->trap == STUN_TRAP_YES)
         return REASON_TRAP;
     return REASON_PROBES_UNANSWERED;
+}
+
+/* The peer learns where we come from then, so a mapping of its own towards us does no harm. */
+static bool bears_trap(const struct reason_side *mine)
+{
+    return strictness_of(mine) == NOT_STRICT &&
+           (mine->filtering == STUN_FILTERING_EIF || mine->filtering == STUN_FILTERING_ADF);
+}
+
+enum reason_order reason_order(const struct reason_side *mine, const struct reason_side *theirs)
+{
+    bool hopeless = strictness_of(mine) != NOT_STRICT && strictness_of(theirs) == NOT_STRICT &&
+                    theirs->filtering == STUN_FILTERING_APDF;
+    if (hopeless && mine->filtering == STUN_FILTERING_EIF)
+        return REASON_ORDER_HEARD;
+    if (theirs->trap == STUN_TRAP_YES && !bears_trap(mine))
+        return REASON_ORDER_OPENED;
+    return REASON_ORDER_NONE;
 }

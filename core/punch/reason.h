@@ -1,7 +1,7 @@
 /*
- * Why a pair of clients is direct, relayed or unreachable: the closed list of docs/reasons.md, and
- * how a node comes to one from the evidence that it has. Uses what a discovery finds
- * (core/stun/behaviour.h).
+ * What two behaviour discoveries say of a pair of clients: why it is direct, relayed or unreachable
+ * (the closed list of docs/reasons.md), and who has to be heard first for it to become direct. Uses
+ * what a discovery finds (core/stun/behaviour.h).
  */
 #ifndef WARREN_PUNCH_REASON_H
 #define WARREN_PUNCH_REASON_H
@@ -62,5 +62,15 @@ enum reason reason_direct(const struct reason_side *mine, const struct reason_si
  */
 enum reason reason_relayed(const struct reason_side *mine, const struct reason_side *theirs,
                            bool same_mapped);
+
+/* What has to happen before our probes may come to the peer's NAT: docs/protocol.md, "Order". */
+enum reason_order {
+    REASON_ORDER_NONE,
+    REASON_ORDER_OPENED, /* the peer must have sent: it has the trap, which we would spring */
+    REASON_ORDER_HEARD,  /* we must have been reached: what we send first binds the wrong mapping */
+};
+
+/* Never HEARD for both sides of a pair. */
+enum reason_order reason_order(const struct reason_side *mine, const struct reason_side *theirs);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * Reasons: the table of docs/reasons.md row by row, symmetry over every pair of findings, and the
- * same code as the pair oracle, which knows the NATs' parameters, from what a discovery finds.
+ * same code as the pair oracle, which knows the NATs' parameters, from what a discovery finds. Who
+ * comes first: likewise, wherever the oracle says that it matters.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -249,6 +250,48 @@ static void test_direct(void **state)
     }
 }
 
+static const struct {
+    const char *mine, *theirs;
+    enum reason_order order;
+} order_rows[] = {
+    /* What an endpoint-dependent mapping sends first is lost at APDF, and may bind a session. */
+    {"aE", "eP", REASON_ORDER_HEARD},
+    {"pE", "nP", REASON_ORDER_HEARD},
+    {"dE", "eP", REASON_ORDER_HEARD},
+    {"pE", "ePt", REASON_ORDER_HEARD}, /* and springs no trap either */
+    {"eE", "eP", REASON_ORDER_NONE},
+    {"nE", "eP", REASON_ORDER_NONE},
+    {"uE", "eP", REASON_ORDER_NONE},
+    {"aA", "eP", REASON_ORDER_NONE},
+    {"aU", "eP", REASON_ORDER_NONE},
+    {"aE", "eA", REASON_ORDER_NONE},
+    {"aE", "eU", REASON_ORDER_NONE},
+    {"aE", "aP", REASON_ORDER_NONE},
+    {"eP", "aE", REASON_ORDER_NONE},
+    /* The trap, unless what the peer then sends from elsewhere would be admitted. */
+    {"eP", "ePt", REASON_ORDER_OPENED},
+    {"ePt", "ePt", REASON_ORDER_OPENED},
+    {"nP", "eAt", REASON_ORDER_OPENED},
+    {"?U", "ePt", REASON_ORDER_OPENED},
+    {"pA", "eAt", REASON_ORDER_OPENED},
+    {"pE", "eAt", REASON_ORDER_OPENED},
+    {"eE", "ePt", REASON_ORDER_NONE},
+    {"eA", "ePt", REASON_ORDER_NONE},
+    {"nE", "ePt", REASON_ORDER_NONE},
+    {"ePt", "eP", REASON_ORDER_NONE},
+};
+
+static void test_order(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof order_rows / sizeof order_rows[0]; i++) {
+        struct reason_side mine = side_of(order_rows[i].mine);
+        struct reason_side theirs = side_of(order_rows[i].theirs);
+        if (reason_order(&mine, &theirs) != order_rows[i].order)
+            fail_msg("%s towards %s", order_rows[i].mine, order_rows[i].theirs);
+    }
+}
+
 /* ---- Every pair of findings ------------------------------------------------------------------ */
 
 enum { SIDES = 4 * 5 * 4 * 4 * 3 * 3 };
@@ -271,7 +314,7 @@ static struct reason_side side_at(unsigned index)
 
 /*
  * Who asks changes nothing; a reason of its own kind comes out, and none exactly where a discovery
- * is missing.
+ * is missing. Nor do both sides wait for each other.
  */
 static void test_all_findings(void **state)
 {
@@ -281,6 +324,8 @@ static void test_all_findings(void **state)
         for (unsigned k = 0; k <= i; k++) {
             struct reason_side x = side_at(i);
             struct reason_side y = side_at(k);
+            wrong += reason_order(&x, &y) == REASON_ORDER_HEARD &&
+                     reason_order(&y, &x) == REASON_ORDER_HEARD;
             bool missing = x.nat == STUN_NAT_UNKNOWN || y.nat == STUN_NAT_UNKNOWN;
             for (unsigned flag = 0; flag < 2; flag++) {
                 enum reason relayed = reason_relayed(&x, &y, flag == 1);
@@ -358,6 +403,12 @@ static void compare(const struct oracle_pair *pair, bool host_addresses, bool sa
         if (strcmp(reason, expected) != 0)
             fail_msg("%s: %u and %u direct: %s, not %s", what, i, k, reason, expected);
     }
+    for (unsigned j = 0; j < 2 && says.verdict == ORACLE_ORDER; j++) {
+        enum reason_order expected =
+            says.order == ORACLE_ORDER_HEARD ? REASON_ORDER_HEARD : REASON_ORDER_OPENED;
+        if ((says.order_sides >> j & 1) != 0 && reason_order(&found[1 - j], &found[j]) != expected)
+            fail_msg("%s: %u and %u: side %u does not wait", what, i, k, 1 - j);
+    }
     met->relayed += says.verdict == ORACLE_RELAYED;
     met->direct += says.verdict == ORACLE_DIRECT;
     met->either += says.verdict == ORACLE_ORDER || says.verdict == ORACLE_CHANCE;
@@ -368,8 +419,9 @@ static struct oracle_pair pair_of(struct oracle_side a, struct oracle_side b)
     return (struct oracle_pair){.side = {a, b}, .delay_ns = {20 * MS, 30 * MS}, .peer_ns = 35 * MS};
 }
 
-/* The nine classes plain, with the trap, with addresses that are drawn; no NAT; three firewalls. */
-enum { VARIANTS = 3, SINGLES = 9 * VARIANTS + 1 + 3 };
+/* The nine classes plain, with the trap, with addresses that are drawn, with sessions that the first
+   packet makes; no NAT; three firewalls. */
+enum { VARIANTS = 4, SINGLES = 9 * VARIANTS + 1 + 3 };
 
 static struct client single_at(unsigned index)
 {
@@ -386,6 +438,8 @@ static struct client single_at(unsigned index)
             client.nat[0].pool = 4;
             client.nat[0].pooling = NAT_POOLING_ARBITRARY;
         }
+        if (index / 9 == 3)
+            client.nat[0].session = NAT_SESSION_FIRST;
     }
     return client;
 }
@@ -481,11 +535,12 @@ static void test_blocked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),        cmocka_unit_test(test_side_of),
-        cmocka_unit_test(test_relayed),      cmocka_unit_test(test_direct),
-        cmocka_unit_test(test_all_findings), cmocka_unit_test(test_singles),
-        cmocka_unit_test(test_doubles),      cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_same_lan),     cmocka_unit_test(test_blocked),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_side_of),
+        cmocka_unit_test(test_relayed), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_direct),  cmocka_unit_test(test_all_findings),
+        cmocka_unit_test(test_singles), cmocka_unit_test(test_doubles),
+        cmocka_unit_test(test_shared),  cmocka_unit_test(test_same_lan),
+        cmocka_unit_test(test_blocked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
