@@ -83,12 +83,8 @@ static void put(struct grid *grid, const struct plan_scenario *scenario,
 
 void grid_add(struct grid *grid, const struct plan_scenario *scenario, const struct judge_sum *sum)
 {
-    bool open = sum->known && (sum->oracle.says.verdict == ORACLE_ORDER ||
-                               sum->oracle.says.verdict == ORACLE_CHANCE);
-    struct grid_cell cell = {.kind = GRID_FAILED,
-                             .by_order = scenario->program[0] == 0 && open && sum->agrees,
-                             .first_ns = sum->first_inner_ns,
-                             .direct_ns = sum->direct_ns};
+    struct grid_cell cell = {
+        .kind = GRID_FAILED, .first_ns = sum->first_inner_ns, .direct_ns = sum->direct_ns};
     if (sum->path == NODE_PATH_DIRECT)
         cell.kind = GRID_DIRECT;
     else if (sum->path == NODE_PATH_RELAYED)
@@ -152,7 +148,7 @@ enum grid_result grid_compare(const struct grid *grid, char pairs[static GRID_TE
         for (uint32_t k = 0; k < grid->program_count && result == GRID_NOT_COMPARED; k++)
             if (k != column && was_run(&row->cells[k]) && was_run(&row->cells[column]))
                 result = GRID_AS_GOOD;
-        if (row->cells[column].by_order || better_ones(grid, row, names) == 0)
+        if (better_ones(grid, row, names) == 0)
             continue;
         snprintf(pairs + size, GRID_TEXT_SIZE - size, "%s%s x %s with %s", size > 0 ? "; " : "",
                  row->a, row->b, names);
@@ -182,8 +178,7 @@ static const char *cell_text(const struct grid_cell *cell, char text[static CELL
     if (cell->kind == GRID_DIRECT)
         snprintf(text, CELL_SIZE, "%s %.16s/%.16s", kinds[cell->kind].name, first, direct);
     else if (cell->kind == GRID_RELAYED)
-        snprintf(text, CELL_SIZE, "%s %.16s%s", kinds[cell->kind].name, first,
-                 cell->by_order ? "*" : "");
+        snprintf(text, CELL_SIZE, "%s %.16s", kinds[cell->kind].name, first);
     else
         snprintf(text, CELL_SIZE, "%s", kinds[cell->kind].name);
     return text;
@@ -269,21 +264,6 @@ static void print_sum(FILE *file, const struct grid *grid, uint32_t program, int
     free(values);
 }
 
-/* What others are better at because of an order of packets. */
-static void print_orders(FILE *file, const struct grid *grid)
-{
-    uint32_t column = own_column(grid);
-    char names[GRID_TEXT_SIZE];
-    for (uint32_t i = 0; column != GRID_PROGRAMS_MAX && i < grid->row_count; i++) {
-        const struct grid_row *row = &grid->rows[i];
-        if (row->cells[column].by_order && better_ones(grid, row, names) > 0)
-            fprintf(file,
-                    "  * %s x %s: direct with %s; the order of packets or what a NAT draws decides "
-                    "there, and the oracle says relayed of Warren's\n",
-                    row->a, row->b, names);
-    }
-}
-
 void grid_print(FILE *file, const struct grid *grid, const char *heading, bool colour)
 {
     int widths[GRID_PROGRAMS_MAX], first = 0, name = 0;
@@ -304,7 +284,6 @@ void grid_print(FILE *file, const struct grid *grid, const char *heading, bool c
     fputc('\n', file);
     print_rows(file, grid, first, widths, colour);
     fputs("\n  Seconds from the connect to the first packet / to direct.\n", file);
-    print_orders(file, grid);
     fputc('\n', file);
     for (uint32_t i = 0; i < grid->program_count; i++)
         print_sum(file, grid, i, name);

@@ -26,10 +26,7 @@ enum grid_kind {
 
 /* One mesh between two sides: the worst of its runs. */
 struct grid_cell {
-    uint8_t kind; /* enum grid_kind */
-    /* Of Warren: whether it is direct rests on an order of packets or on what a NAT draws, and it
-       was what the oracle says of what was seen. */
-    bool by_order;
+    uint8_t kind;      /* enum grid_kind */
     uint64_t first_ns; /* from the connect; JUDGE_NEVER */
     uint64_t direct_ns;
 };

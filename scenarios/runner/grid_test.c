@@ -23,13 +23,12 @@ static struct plan_scenario scenario_of(const char *a, const char *b, const char
     return scenario;
 }
 
-/* 'D' direct, 'r' relayed, '.' unreachable, '?' pending; 'o', 'c' relayed where an order or chance
-   decides, as the oracle says, 'w' where it says otherwise; '-' skipped, '!' not made. */
+/* 'D' direct, 'r' relayed, '.' unreachable, '?' pending; '-' skipped, '!' not made. */
 static void add(struct grid *grid, const char *a, const char *b, const char *program, char what,
                 uint64_t first_ns, uint64_t direct_ns)
 {
     struct plan_scenario scenario = scenario_of(a, b, program);
-    struct judge_sum sum = {.known = true, .agrees = what != 'w', .first_inner_ns = first_ns};
+    struct judge_sum sum = {.known = true, .first_inner_ns = first_ns};
     if (what == '-' || what == '!') {
         grid_miss(grid, &scenario, what == '-');
         return;
@@ -39,9 +38,6 @@ static void add(struct grid *grid, const char *a, const char *b, const char *pro
                : what == '.' ? NODE_PATH_UNREACHABLE
                : what == '?' ? NODE_PATH_PENDING
                              : NODE_PATH_RELAYED;
-    sum.oracle.says.verdict = what == 'o' || what == 'w' ? ORACLE_ORDER
-                              : what == 'c'              ? ORACLE_CHANCE
-                                                         : ORACLE_DIRECT;
     grid_add(grid, &scenario, &sum);
 }
 
@@ -62,7 +58,7 @@ static void test_picture(void **state)
     add(&grid, "none", "none", "warren", 'D', 20 * MS, 314 * MS);
     add(&grid, "none", "none", "nebula", 'D', 1204 * MS, 1205 * MS);
     add(&grid, "none", "none", "n2n", '-', 0, 0);
-    add(&grid, "none", "drops", "warren", 'o', 20 * MS, JUDGE_NEVER);
+    add(&grid, "none", "drops", "warren", 'r', 20 * MS, JUDGE_NEVER);
     add(&grid, "none", "drops", "nebula", 'D', 12345 * MS, 12345 * MS);
     add(&grid, "none", "drops", "n2n", '!', 0, 0);
     add(&grid, "drops", "drops", "warren", 'r', 30 * MS, JUDGE_NEVER);
@@ -76,12 +72,10 @@ static void test_picture(void **state)
               "           warren            nebula              n2n\n"
               "\n  none calls\n"
               "    none   direct 0.02/0.31  direct 1.20/1.21    -\n"
-              "    drops  relayed 0.02*     direct 12.35/12.35  ?\n"
+              "    drops  relayed 0.02      direct 12.35/12.35  ?\n"
               "\n  drops calls\n"
               "    drops  relayed 0.03      failed              failed\n"
               "\n  Seconds from the connect to the first packet / to direct.\n"
-              "  * none x drops: direct with nebula; the order of packets or what a NAT draws "
-              "decides there, and the oracle says relayed of Warren's\n"
               "\n"
               "  warren  1 direct, 2 relayed, 0 failed, median 0.02 s to the first packet, median "
               "0.31 s to direct\n"
@@ -127,9 +121,6 @@ static void test_comparison(void **state)
         {'r', 'D', 'D', GRID_BEATEN, "a x b with nebula, tinc"},
         {'.', '-', 'D', GRID_BEATEN, "a x b with tinc"},
         {'?', 'r', 'D', GRID_BEATEN, "a x b with tinc"},
-        {'w', 'D', 'r', GRID_BEATEN, "a x b with nebula"},
-        {'o', 'D', 'r', GRID_AS_GOOD, ""},
-        {'c', 'D', 'r', GRID_AS_GOOD, ""},
         {'-', 'D', 'r', GRID_NOT_COMPARED, ""},
         {'!', 'D', 'r', GRID_NOT_COMPARED, ""},
         {'r', '-', '!', GRID_NOT_COMPARED, ""},

@@ -17,7 +17,6 @@ static const struct {
 } kinds[MATRIX_KINDS] = {
     [MATRIX_NONE] = {' ', "", ""},
     [MATRIX_DIRECT] = {'D', "\033[32m", "direct"},
-    [MATRIX_ORDER] = {'o', "\033[36m", "direct or relayed, as the order of packets has it"},
     [MATRIX_CHANCE] = {'c', "\033[36m", "direct or relayed, as a NAT draws"},
     [MATRIX_RELAYED] = {'r', "\033[33m", "relayed"},
     [MATRIX_UNREACHABLE] = {'.', "\033[2m", "unreachable"},
@@ -55,8 +54,6 @@ static struct matrix_cell *find_cell(const struct matrix *matrix, uint32_t row, 
 
 static enum matrix_kind kind_of(const struct judge_sum *sum)
 {
-    if (sum->known && sum->oracle.says.verdict == ORACLE_ORDER)
-        return MATRIX_ORDER;
     if (sum->known && sum->oracle.says.verdict == ORACLE_CHANCE)
         return MATRIX_CHANCE;
     switch (sum->path) {
@@ -103,10 +100,10 @@ void matrix_add(struct matrix *matrix, const struct plan_scenario *scenario,
                 const struct judge_sum *sum)
 {
     bool lossy = plan_is_lossy(scenario);
-    bool order = sum->known && sum->oracle.says.verdict == ORACLE_ORDER;
-    if (sum->agrees && sum->path == NODE_PATH_DIRECT && !order)
+    if (sum->agrees && sum->path == NODE_PATH_DIRECT)
         add_stretch(lossy ? &matrix->lossy : &matrix->exact, judge_stretch(sum));
     if (lossy) {
+        bool order = sum->known && sum->oracle.says.verdict == ORACLE_ORDER;
         matrix->lossy_runs += sum->known && !order;
         matrix->lossy_agree += sum->known && !order && sum->agrees;
         return;

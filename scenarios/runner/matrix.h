@@ -24,7 +24,6 @@ struct matrix_cell {
 enum matrix_kind {
     MATRIX_NONE,
     MATRIX_DIRECT,
-    MATRIX_ORDER,
     MATRIX_CHANCE,
     MATRIX_RELAYED,
     MATRIX_UNREACHABLE,

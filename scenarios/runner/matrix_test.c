@@ -26,7 +26,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* A cell: 'D' direct, 'r' relayed, '.' unreachable, '?' pending, 'o' an order, 'c' chance. */
+/* A cell: 'D' direct, 'r' relayed, '.' unreachable, '?' pending, 'c' chance. */
 static void add(struct matrix *matrix, const char *row, const char *column, char what, bool agrees,
                 uint64_t direct_ns)
 {
@@ -38,7 +38,7 @@ static void add(struct matrix *matrix, const char *row, const char *column, char
                : what == '.' ? NODE_PATH_UNREACHABLE
                : what == '?' ? NODE_PATH_PENDING
                              : NODE_PATH_DIRECT;
-    sum.oracle.says.verdict = what == 'o' ? ORACLE_ORDER : what == 'c' ? ORACLE_CHANCE : 0;
+    sum.oracle.says.verdict = what == 'c' ? ORACLE_CHANCE : 0;
     sum.oracle.says.direct_ns = 1000;
     matrix_add(matrix, &exact, &sum);
 }
@@ -59,7 +59,7 @@ static void test_picture(void **state)
     struct matrix *matrix = calloc(1, sizeof *matrix);
     add(matrix, "none", "none", 'D', true, 1000);
     add(matrix, "none", "symmetric", 'D', true, 1100);
-    add(matrix, "symmetric", "none", 'o', true, 5000);
+    add(matrix, "symmetric", "none", 'c', true, JUDGE_NEVER);
     /* the worst of its variants */
     add(matrix, "symmetric", "symmetric", 'D', true, 1000);
     add(matrix, "symmetric", "symmetric", 'r', true, JUDGE_NEVER);
@@ -73,7 +73,7 @@ static void test_picture(void **state)
     assert_string_equal(text, "\nx.lua\n"
                               "\n              a b\n"
                               "  a none      D D\n"
-                              "  b symmetric o r\n"
+                              "  b symmetric c r\n"
                               "\n              d e\n"
                               "    one       . !\n"
                               "    two       D c\n"
@@ -81,7 +81,6 @@ static void test_picture(void **state)
                               "  e on\n"
                               "\n"
                               "  D direct\n"
-                              "  o direct or relayed, as the order of packets has it\n"
                               "  c direct or relayed, as a NAT draws\n"
                               "  r relayed\n"
                               "  . unreachable\n"
