@@ -27,7 +27,9 @@
 #define GATEWAY_V6 "fe80::1"
 
 enum {
-    METRIC = 100,           /* of the first interface's default route; also its table of routes */
+    METRIC = 100, /* of the first interface's default route; also its table of routes */
+    HOP_V4 = 100, /* the first interface's next hop, of each family */
+    HOP_V6 = 200,
     AWAIT_MAX = 2000,       /* milliseconds */
     COUNTED_SIZE = 1 << 20, /* bytes of text in which counters are read */
 };
@@ -280,12 +282,18 @@ static void write_routes(struct kernel_lines *lines, const struct kernel *kernel
     } while (!ends_at(kernel, at, address->family));
 }
 
+/*
+ * Both default routes have one next hop: what Linux learns of a path, such as its MTU, is kept with
+ * the next hop of the route that the source of the packet in question has, and most programs send
+ * without saying a source.
+ */
 void kernel_write_up(FILE *to, const struct kernel *kernel, uint32_t place, uint32_t interface)
 {
     fprintf(to, "link set eth%u arp off up\n", interface);
     for (uint32_t f = 0; f < KERNEL_FAMILIES; f++) {
         uint8_t family = kernel_families[f];
-        const char *way = family == ADDR_V4 ? "0.0.0.0/0 via " GATEWAY_V4 : "::/0 via " GATEWAY_V6;
+        const char *all = family == ADDR_V4 ? "0.0.0.0/0" : "::/0";
+        uint32_t hop = (family == ADDR_V4 ? HOP_V4 : HOP_V6) + interface;
         struct addr addr;
         uint32_t count = 0;
         for (;
@@ -304,9 +312,10 @@ void kernel_write_up(FILE *to, const struct kernel *kernel, uint32_t place, uint
         }
         if (count > 0)
             fprintf(to,
-                    "route replace %s dev eth%u onlink metric %u\n"
-                    "route replace %s dev eth%u onlink table %u\n",
-                    way, interface, METRIC + interface, way, interface, METRIC + interface);
+                    "nexthop replace id %u via %s dev eth%u onlink\n"
+                    "route replace %s nhid %u metric %u\nroute replace %s nhid %u table %u\n",
+                    hop, family == ADDR_V4 ? GATEWAY_V4 : GATEWAY_V6, interface, all, hop,
+                    METRIC + interface, all, hop, METRIC + interface);
     }
 }
 

@@ -17,6 +17,9 @@ enum {
     FORGET_ROUNDS = 6,
     STREAM_GAP_NS = 2000000,
     STREAM_WARM_NS = 50000000,
+    FAMILIES = 2,    /* IPv4 and IPv6 */
+    WAYS = 2,        /* out of a host, that carry less than its links */
+    BIG_SIZE = 1400, /* of a datagram: more than they carry in one piece */
 };
 
 static bool both_ways(int a, int b, bool expected)
@@ -99,6 +102,54 @@ static void test_hosts(void **state)
         }
         assert_true(both_ways(files[0], other, true));
     }
+    end(&b);
+}
+
+/* ---- What is too big for a way ---- */
+
+/* Sends a big datagram again and again, without saying a source, until one arrives. */
+static bool arrives_cut(struct bench *b, uint32_t from, int to)
+{
+    char error[SPACE_ERROR_SIZE] = "";
+    struct addr there = local(to);
+    struct sockaddr_storage remote;
+    socklen_t remote_size = to_system(&there, &remote);
+    int file = space_socket(kernel_host(b->kernel, from),
+                            there.family == ADDR_V4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0, error);
+    bool arrived = false;
+    if (file < 0)
+        fail_msg("%s", error);
+    for (int waited_ms = 0; !arrived && waited_ms < SOON_MS; waited_ms += NEVER_MS) {
+        char bytes[BIG_SIZE] = "";
+        (void)sendto(file, bytes, sizeof bytes, 0, (struct sockaddr *)&remote, remote_size);
+        arrived = receive(to, NEVER_MS).family != ADDR_NONE;
+    }
+    close(file);
+    return arrived;
+}
+
+/* A host learns what its way out carries (RFC 1191, RFC 8201), and the next one's when it loses
+   that. */
+static void test_narrow_ways(void **state)
+{
+    static const char *const names[WAYS] = {"first", "second"};
+    (void)state;
+    struct bench b;
+    uint32_t routers[WAYS];
+    begin(&b);
+    for (uint32_t i = 0; i < WAYS; i++)
+        routers[i] = add_router(&b, names[i], &(struct net_router){.up = {.mtu = 1320 - 20 * i}});
+    uint32_t left = add_host(&b, "left", &(struct net_host){.behind = routers[0]});
+    uint32_t second = net_add_interface(b.net, left, &(struct net_host){.behind = routers[1]});
+    linked(&b, left, second, (struct link_config){.mtu = 0}, (struct link_config){.mtu = 0});
+    uint32_t right = add_host(&b, "right", &(struct net_host){.behind = NET_INTERNET});
+    build(&b);
+    int to[FAMILIES] = {open_at(&b, right, ADDR_V4, 0, 9000), open_at(&b, right, ADDR_V6, 0, 9000)};
+    for (uint32_t f = 0; f < FAMILIES; f++)
+        assert_true(arrives_cut(&b, left, to[f]));
+    do_fault(&b, (struct net_fault){.kind = NET_FAULT_INTERFACE_DOWN, .place = left});
+    for (uint32_t f = 0; f < FAMILIES; f++)
+        assert_true(arrives_cut(&b, left, to[f]));
     end(&b);
 }
 
@@ -283,11 +334,9 @@ static void test_can_link(void **state)
 static int run_all(void *argument)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_links),
-        cmocka_unit_test(test_hosts),
-        cmocka_unit_test(test_loss_and_counters),
-        cmocka_unit_test(test_router_counters),
-        cmocka_unit_test(test_faults_under_load),
+        cmocka_unit_test(test_links),           cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_narrow_ways),     cmocka_unit_test(test_loss_and_counters),
+        cmocka_unit_test(test_router_counters), cmocka_unit_test(test_faults_under_load),
         cmocka_unit_test(test_can_link),
     };
     (void)argument;

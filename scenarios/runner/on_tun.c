@@ -12,10 +12,17 @@
 #include "daemon/tun.h"
 #include "scenarios/runner/on_real.h"
 
+/* Nobody has these: they stand for the other end of any device. For IPv6, Linux keeps with a next
+   hop only what it learns by way of a gateway. */
+#define GATEWAY_V4 "169.254.0.1"
+#define GATEWAY_V6 "fe80::1"
+
 enum {
     READ_MAX = 64, /* packets from one device before others have their turn, and a train more */
     GATHERED_SIZE = 4 * OFFLOAD_SIZE_MAX,
     METRIC = 100, /* of the first interface's default route; also its own table of routes */
+    HOP_V4 = 100, /* the first interface's next hop, of each family */
+    HOP_V6 = 200,
 };
 
 /* One interface of a host. */
@@ -111,7 +118,11 @@ static void arrived(void *context, struct net *net, uint32_t host, uint32_t inte
 typedef void write_lines(FILE *to, const struct real *real, uint32_t place, uint32_t interface,
                          uint8_t family);
 
-/* The interface is up, with its addresses and the routes by it. */
+/*
+ * The interface is up, with its addresses and the routes by it, both with one next hop: what Linux
+ * learns of a path, such as its MTU, is kept with the next hop of the route that the source of the
+ * packet in question has, and most programs send without saying a source.
+ */
 static void write_up(FILE *to, const struct real *real, uint32_t place, uint32_t interface,
                      uint8_t family)
 {
@@ -131,9 +142,13 @@ static void write_up(FILE *to, const struct real *real, uint32_t place, uint32_t
         fprintf(to, "addr replace %s/%u dev eth%u%s\n", text, family == ADDR_V4 ? 32u : 128u,
                 interface, family == ADDR_V4 ? "" : " nodad");
     }
+    uint32_t hop = (family == ADDR_V4 ? HOP_V4 : HOP_V6) + interface;
     if (count > 0)
-        fprintf(to, "route replace %s dev eth%u metric %u\nroute replace %s dev eth%u table %u\n",
-                all, interface, METRIC + interface, all, interface, METRIC + interface);
+        fprintf(to,
+                "nexthop replace id %u via %s dev eth%u onlink\n"
+                "route replace %s nhid %u metric %u\nroute replace %s nhid %u table %u\n",
+                hop, family == ADDR_V4 ? GATEWAY_V4 : GATEWAY_V6, interface, all, hop,
+                METRIC + interface, all, hop, METRIC + interface);
 }
 
 /* What comes from an interface's address leaves by it. */
