@@ -19,17 +19,11 @@
 
 #include "core/base/check.h"
 #include "netns/kernel_part.h"
+#include "netns/uplink.h"
 
 #define HARDWARE_ADDRESS "02:00:00:00:00:01"
-/* The other end of any cable, for a default route: one neighbour in place of one for each remote,
-   of which Linux keeps no more than a thousand. */
-#define GATEWAY_V4 "169.254.0.1"
-#define GATEWAY_V6 "fe80::1"
 
 enum {
-    METRIC = 100, /* of the first interface's default route; also its table of routes */
-    HOP_V4 = 100, /* the first interface's next hop, of each family */
-    HOP_V6 = 200,
     AWAIT_MAX = 2000,       /* milliseconds */
     COUNTED_SIZE = 1 << 20, /* bytes of text in which counters are read */
 };
@@ -282,41 +276,11 @@ static void write_routes(struct kernel_lines *lines, const struct kernel *kernel
     } while (!ends_at(kernel, at, address->family));
 }
 
-/*
- * Both default routes have one next hop: what Linux learns of a path, such as its MTU, is kept with
- * the next hop of the route that the source of the packet in question has, and most programs send
- * without saying a source.
- */
 void kernel_write_up(FILE *to, const struct kernel *kernel, uint32_t place, uint32_t interface)
 {
     fprintf(to, "link set eth%u arp off up\n", interface);
-    for (uint32_t f = 0; f < KERNEL_FAMILIES; f++) {
-        uint8_t family = kernel_families[f];
-        const char *all = family == ADDR_V4 ? "0.0.0.0/0" : "::/0";
-        uint32_t hop = (family == ADDR_V4 ? HOP_V4 : HOP_V6) + interface;
-        struct addr addr;
-        uint32_t count = 0;
-        for (;
-             (addr = net_interface_address(kernel->net, place, interface, family, count)).family !=
-             ADDR_NONE;
-             count++) {
-            char text[KERNEL_ADDRESS_SIZE];
-            kernel_address(&addr, text);
-            fprintf(to, "addr replace %s/%u dev eth%u%s\n", text, bits_of(&addr), interface,
-                    family == ADDR_V4 ? "" : " nodad");
-            /* What comes for a new IPv6 address is not taken until a worker of Linux has added such
-               a route, so it is added now. */
-            if (family == ADDR_V6)
-                fprintf(to, "route replace local %s/%u dev eth%u\n", text, bits_of(&addr),
-                        interface);
-        }
-        if (count > 0)
-            fprintf(to,
-                    "nexthop replace id %u via %s dev eth%u onlink\n"
-                    "route replace %s nhid %u metric %u\nroute replace %s nhid %u table %u\n",
-                    hop, family == ADDR_V4 ? GATEWAY_V4 : GATEWAY_V6, interface, all, hop,
-                    METRIC + interface, all, hop, METRIC + interface);
-    }
+    for (uint32_t f = 0; f < KERNEL_FAMILIES; f++)
+        uplink_write(to, kernel->net, place, interface, kernel_families[f]);
 }
 
 /* What comes from an interface's address leaves by it; for hosts with several. */
@@ -325,16 +289,8 @@ static bool build_source_routes(const struct kernel *kernel, uint8_t family,
 {
     struct kernel_lines *lines = kernel_lines_new(kernel);
     for (uint32_t i = 0; i < kernel->place_count; i++)
-        for (uint32_t j = 0; kernel->places[i].cables[1].used && j < NET_INTERFACES_MAX; j++) {
-            struct addr addr;
-            for (uint32_t k = 0;
-                 (addr = net_interface_address(kernel->net, i, j, family, k)).family != ADDR_NONE;
-                 k++) {
-                char text[KERNEL_ADDRESS_SIZE];
-                fprintf(kernel_lines_at(lines, i), "rule add from %s lookup %u\n",
-                        kernel_address(&addr, text), METRIC + j);
-            }
-        }
+        for (uint32_t j = 0; kernel->places[i].cables[1].used && j < NET_INTERFACES_MAX; j++)
+            uplink_write_rules(kernel_lines_at(lines, i), kernel->net, i, j, family);
     return kernel_lines_do(kernel, lines, family == ADDR_V4 ? KERNEL_IP : KERNEL_IP6, error);
 }
 
@@ -432,9 +388,9 @@ static void write_router(struct kernel_lines *lines, const struct kernel *kernel
     fprintf(to, "link set wan arp off up\n");
     if (kernel_turns(at))
         fprintf(to, "link set turn0 arp off up\nlink set turn1 arp off up\n");
-    fprintf(to, "route replace 0.0.0.0/0 via " GATEWAY_V4 " dev wan onlink\n");
+    fprintf(to, "route replace 0.0.0.0/0 via " UPLINK_GATEWAY_V4 " dev wan onlink\n");
     if (at->external_count[1] > 0)
-        fprintf(to, "route replace ::/0 via " GATEWAY_V6 " dev wan onlink\n");
+        fprintf(to, "route replace ::/0 via " UPLINK_GATEWAY_V6 " dev wan onlink\n");
     kernel_write_external(lines, kernel, router, "replace");
 }
 

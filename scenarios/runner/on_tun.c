@@ -8,21 +8,13 @@
 #include <unistd.h>
 
 #include "core/base/check.h"
-#include "daemon/text.h"
 #include "daemon/tun.h"
+#include "netns/uplink.h"
 #include "scenarios/runner/on_real.h"
-
-/* Nobody has these: they stand for the other end of any device. For IPv6, Linux keeps with a next
-   hop only what it learns by way of a gateway. */
-#define GATEWAY_V4 "169.254.0.1"
-#define GATEWAY_V6 "fe80::1"
 
 enum {
     READ_MAX = 64, /* packets from one device before others have their turn, and a train more */
     GATHERED_SIZE = 4 * OFFLOAD_SIZE_MAX,
-    METRIC = 100, /* of the first interface's default route; also its own table of routes */
-    HOP_V4 = 100, /* the first interface's next hop, of each family */
-    HOP_V6 = 200,
 };
 
 /* One interface of a host. */
@@ -118,52 +110,21 @@ static void arrived(void *context, struct net *net, uint32_t host, uint32_t inte
 typedef void write_lines(FILE *to, const struct real *real, uint32_t place, uint32_t interface,
                          uint8_t family);
 
-/*
- * The interface is up, with its addresses and the routes by it, both with one next hop: what Linux
- * learns of a path, such as its MTU, is kept with the next hop of the route that the source of the
- * packet in question has, and most programs send without saying a source.
- */
+/* The interface is up, with its addresses and the routes by it. */
 static void write_up(FILE *to, const struct real *real, uint32_t place, uint32_t interface,
                      uint8_t family)
 {
     const struct plan_interface *link = &real->stage.scenario->places[place].interfaces[interface];
-    const char *all = family == ADDR_V4 ? "0.0.0.0/0" : "::/0";
-    struct addr addr;
-    uint32_t count = 0;
     if (family == ADDR_V4)
         fprintf(to, "link set eth%u mtu %u up\n", interface,
                 link->up.mtu != 0 ? link->up.mtu : LINK_MTU_DEFAULT);
-    for (; (addr = net_interface_address(real->stage.net, real->stage.places[place], interface,
-                                         family, count))
-               .family != ADDR_NONE;
-         count++) {
-        char text[TEXT_ADDR_SIZE];
-        text_addr(text, &addr);
-        fprintf(to, "addr replace %s/%u dev eth%u%s\n", text, family == ADDR_V4 ? 32u : 128u,
-                interface, family == ADDR_V4 ? "" : " nodad");
-    }
-    uint32_t hop = (family == ADDR_V4 ? HOP_V4 : HOP_V6) + interface;
-    if (count > 0)
-        fprintf(to,
-                "nexthop replace id %u via %s dev eth%u onlink\n"
-                "route replace %s nhid %u metric %u\nroute replace %s nhid %u table %u\n",
-                hop, family == ADDR_V4 ? GATEWAY_V4 : GATEWAY_V6, interface, all, hop,
-                METRIC + interface, all, hop, METRIC + interface);
+    uplink_write(to, real->stage.net, real->stage.places[place], interface, family);
 }
 
-/* What comes from an interface's address leaves by it. */
 static void write_rules(FILE *to, const struct real *real, uint32_t place, uint32_t interface,
                         uint8_t family)
 {
-    struct addr addr;
-    for (uint32_t i = 0; (addr = net_interface_address(real->stage.net, real->stage.places[place],
-                                                       interface, family, i))
-                             .family != ADDR_NONE;
-         i++) {
-        char text[TEXT_ADDR_SIZE];
-        text_addr(text, &addr);
-        fprintf(to, "rule add from %s lookup %u\n", text, METRIC + interface);
-    }
+    uplink_write_rules(to, real->stage.net, real->stage.places[place], interface, family);
 }
 
 static bool configure_family(const struct real *real, uint32_t place, uint32_t first, uint32_t end,
