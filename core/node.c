@@ -194,7 +194,7 @@ static void discovered(struct node *node, const struct context *cx)
     struct stun_behaviour behaviour =
         stun_discovery_result(&node->discovery, &node->client, cx->now_ns);
     struct reason_side side = reason_side_of(&behaviour);
-    client_side(tools.client, &tools.tools, &side);
+    client_side(tools.client, &tools.tools, &side, &behaviour.local);
     path_side(&node->paths, &tools);
     if (node->rediscover)
         node_discover_own(node, cx);

@@ -136,8 +136,9 @@ void client_ask_home(struct client *client, const struct client_tools *tools)
 }
 
 void client_side(struct client *client, const struct client_tools *tools,
-                 const struct reason_side *side)
+                 const struct reason_side *side, const struct addr *from)
 {
+    client->side_from = *from;
     if (memcmp(&client->side, side, sizeof *side) == 0)
         return;
     client->side = *side;
@@ -145,6 +146,14 @@ void client_side(struct client *client, const struct client_tools *tools,
         return;
     /* The home goes on knowing us while it hears the news. */
     send_register(client, tools, client->home);
+}
+
+struct reason_side client_side_here(const struct client *client)
+{
+    for (uint32_t i = 0; i < client->network.count; i++)
+        if (addr_equal_ip(&client->network.addresses[i], &client->side_from))
+            return client->side;
+    return (struct reason_side){.nat = STUN_NAT_UNKNOWN};
 }
 
 /* ---- Which server is the home ---------------------------------------------------------------- */

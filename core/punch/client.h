@@ -64,6 +64,7 @@ struct client {
     struct node_in_network network;
     uint8_t salt[PUNCH_SALT_SIZE];
     struct reason_side side; /* what our discovery found so far */
+    struct addr side_from;   /* from this address of ours */
     struct addr mapped;      /* where our home sees us */
     struct client_server servers[CLIENT_SERVERS_MAX];
 };
@@ -90,9 +91,11 @@ void client_know_server(struct client *client, const struct client_tools *tools,
 /* Our addresses are these now. */
 void client_network(struct client *client, const struct client_tools *tools,
                     const struct node_in_network *network);
-/* Our discovery has found out more: the home is told. */
+/* Our discovery has found out more, from this address of ours: the home is told. */
 void client_side(struct client *client, const struct client_tools *tools,
-                 const struct reason_side *side);
+                 const struct reason_side *side, const struct addr *from);
+/* What it found where we are now: nothing yet, when it was in another network. */
+struct reason_side client_side_here(const struct client *client);
 /* An event of a session of ours. A message is decoded into `scratch`. */
 struct client_news client_event(struct client *client, const struct client_tools *tools,
                                 const struct seal_event *event, struct punch_message *scratch);

@@ -77,7 +77,7 @@ static void test_versions_grow(void **state)
         struct reason_side side = {.nat = STUN_NAT_PRESENT, .mapping = (uint8_t)i};
         struct context cx = our_context();
         struct path_tools tools = our_tools(&cx);
-        client_side(&r->client, &tools.tools, &side);
+        client_side(&r->client, &tools.tools, &side, &own_address);
         our_drain();
         run_for(SECOND);
         assert_int_equal(heard_count(0, PUNCH_REGISTER), i);
@@ -85,7 +85,7 @@ static void test_versions_grow(void **state)
         assert_memory_equal(&heard(0, PUNCH_REGISTER)->party.side, &side, sizeof side);
         last = heard(0, PUNCH_REGISTER)->version;
         /* The same findings once more are no news. */
-        client_side(&r->client, &tools.tools, &side);
+        client_side(&r->client, &tools.tools, &side, &own_address);
         our_drain();
         run_for(SECOND);
         assert_int_equal(heard_count(0, PUNCH_REGISTER), i);
@@ -106,9 +106,9 @@ static void test_side_before_home(void **state)
     struct reason_side side = {.nat = STUN_NAT_NONE};
     struct context cx = our_context();
     struct path_tools tools = our_tools(&cx);
-    client_side(&r->client, &tools.tools, &side);
+    client_side(&r->client, &tools.tools, &side, &own_address);
     rig_setup(NULL);
-    client_side(&r->client, &tools.tools, &side);
+    client_side(&r->client, &tools.tools, &side, &own_address);
     knows(0, 1, 0);
     network_is(1, &own_address);
     run_for(SECOND);

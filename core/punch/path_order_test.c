@@ -206,6 +206,37 @@ static void test_reached_before_the_offer(void **state)
     assert_int_equal(whole_to(at(1)), 1);
 }
 
+/* What was found in a network that we have left says nothing of the one where we are. */
+static void test_left_behind(void **state)
+{
+    (void)state;
+    static const struct addr elsewhere = {.family = ADDR_V4, .ip = {10, 0, 7, 2}};
+    const struct addr both[] = {elsewhere, own_address};
+    const struct {
+        struct reason_side ours, theirs;
+        bool knocks; /* once we are elsewhere; and while we are not: silent, or not held */
+        bool silent;
+    } rows[] = {
+        {side_of(STUN_MAPPING_ADM, STUN_FILTERING_EIF, STUN_TRAP_NO),
+         side_of(STUN_MAPPING_EIM, STUN_FILTERING_APDF, STUN_TRAP_NO), false, true},
+        {side_of(STUN_MAPPING_ADM, STUN_FILTERING_EIF, STUN_TRAP_NO),
+         side_of(STUN_MAPPING_EIM, STUN_FILTERING_APDF, STUN_TRAP_YES), true, true},
+        {side_of(STUN_MAPPING_EIM, STUN_FILTERING_EIF, STUN_TRAP_NO),
+         side_of(STUN_MAPPING_EIM, STUN_FILTERING_APDF, STUN_TRAP_YES), true, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sides_are(10 * MS, rows[i].ours, rows[i].theirs);
+        network_is(2, both); /* one more address is no other network */
+        called_before(1, at(1), 1000000);
+        assert_int_equal(sent_count(at(1)), rows[i].silent ? 0 : 1);
+        assert_int_equal(whole_to(at(1)), rows[i].silent ? 0 : 1);
+        network_is(1, &elsewhere);
+        called_before(2, at(1), 1000000);
+        assert_int_equal(sent_count(at(1)), 1);
+        assert_int_equal(whole_to(at(1)), rows[i].knocks ? 0 : 1);
+    }
+}
+
 /* The other mappings and filters. */
 static void test_not_silent(void **state)
 {
@@ -270,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_knock, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_silent, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_reached_before_the_offer, NULL, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_left_behind, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_not_silent, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_direct_path_goes_on, NULL, rig_teardown),
     };

@@ -233,9 +233,10 @@ void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_
 {
     uint64_t now_ns = t->tools.cx->now_ns;
     bool later = other_ns > PACE_APART_NS && other_ns < OTHER_MAX_NS;
+    struct reason_side mine = client_side_here(t->client);
     path->order = path->calls[path->newest].heard || path_same_mapped(t, path)
                       ? (uint8_t)REASON_ORDER_NONE
-                      : (uint8_t)reason_order(&t->client->side, &path->theirs);
+                      : (uint8_t)reason_order(&mine, &path->theirs);
     path->early = later && path->order != REASON_ORDER_OPENED; /* a knock is early at any time */
     path->attempt_ns = now_ns + (later ? other_ns : 0);
     path->judge_ns = path->attempt_ns + PATH_JUDGE_NS;

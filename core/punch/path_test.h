@@ -25,17 +25,17 @@ static inline void network_is(uint32_t count, const struct addr *addresses)
     our_drain();
 }
 
+static const struct addr own_address = {.family = ADDR_V4, .ip = {10, 0, 0, 2}};
+
 /* Our discovery has found out so much. */
 static inline void our_side(const struct reason_side *side)
 {
     struct context cx = our_context();
     struct path_tools tools = our_tools(&cx);
-    client_side(&r->client, &tools.tools, side);
+    client_side(&r->client, &tools.tools, side, &own_address);
     path_side(&r->paths, &tools);
     our_drain();
 }
-
-static const struct addr own_address = {.family = ADDR_V4, .ip = {10, 0, 0, 2}};
 
 static inline void rig_end(void)
 {
