@@ -165,6 +165,36 @@ static void test_no_knock(void **state)
     }
 }
 
+/*
+ * It is about the NAT where the peer is seen. Another address of the peer's, which gets one datagram
+ * and no more before it answers, gets it whole, and at once.
+ */
+static void test_other_address(void **state)
+{
+    (void)state;
+    const struct addr other = addr_v4(0xcb007301, 40000);
+    const struct reason_side findings[][2] = {
+        {side_of(STUN_MAPPING_EIM, STUN_FILTERING_APDF, STUN_TRAP_NO),
+         side_of(STUN_MAPPING_EIM, STUN_FILTERING_APDF, STUN_TRAP_YES)},
+        {side_of(STUN_MAPPING_ADM, STUN_FILTERING_EIF, STUN_TRAP_NO),
+         side_of(STUN_MAPPING_EIM, STUN_FILTERING_APDF, STUN_TRAP_NO)},
+    };
+    for (size_t i = 0; i < sizeof findings / sizeof findings[0]; i++) {
+        sides_are(10 * MS, findings[i][0], findings[i][1]);
+        uint8_t bytes[PUNCH_NONCE_SIZE] = {1};
+        struct punch_message offer = offer_of(&r->peer[0], bytes, false, CHANNEL);
+        add_candidate(&offer, other, PUNCH_CANDIDATE_HOST);
+        add_candidate(&offer, at(1), PUNCH_CANDIDATE_OBSERVED);
+        mark();
+        server_says(0, &offer);
+        run_for(r->server[0].way_ns);
+        assert_int_equal(whole_to(other), 1);
+        assert_int_equal(whole_to(at(1)), 0);
+        run_for(5 * SECOND);
+        assert_int_equal(sent_count(other), 1);
+    }
+}
+
 /* ---- Waiting to be reached ------------------------------------------------------------------- */
 
 static void one_to_be_reached(void)
@@ -299,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_knock_ends, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_old_call_ends_nothing, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_no_knock, NULL, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_other_address, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_silent, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_reached_before_the_offer, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_left_behind, NULL, rig_teardown),

@@ -123,6 +123,12 @@ static bool may_send(struct paths *paths, const struct context *cx, const struct
     return true;
 }
 
+/* What has to come first concerns the NAT where the peer is seen, and ways that are not open yet. */
+static bool has_order(const struct path *path, const struct path_remote *remote)
+{
+    return !remote->valid && addr_equal_ip(&remote->addr, &path->observed);
+}
+
 /*
  * While the peer's NAT must not hear of us, the first probe of an attempt is a knock: it opens our
  * own NAT, and ends before the peer's.
@@ -130,7 +136,7 @@ static bool may_send(struct paths *paths, const struct context *cx, const struct
 static uint8_t ttl_of(const struct path *path, uint8_t index)
 {
     const struct path_remote *remote = &path->remotes[index];
-    bool knocks = path->order == REASON_ORDER_OPENED && !remote->valid && remote->paced == 0;
+    bool knocks = path->order == REASON_ORDER_OPENED && has_order(path, remote) && remote->paced == 0;
     return knocks ? PATH_KNOCK_TTL : 0;
 }
 
@@ -214,7 +220,7 @@ static uint64_t paced_next(const struct path_tools *t, const struct path *path,
     uint64_t wait_ns = pace_ns[step];
     if (step == 1 && home != NULL && home->rtt_ns / 8 < wait_ns)
         wait_ns = home->rtt_ns / 8;
-    if (path->order == REASON_ORDER_OPENED && wait_ns < PATH_HOLD_NS)
+    if (path->order == REASON_ORDER_OPENED && has_order(path, remote) && wait_ns < PATH_HOLD_NS)
         wait_ns = PATH_HOLD_NS;
     uint64_t next_ns = path->attempt_ns + wait_ns;
     return next_ns > now_ns ? next_ns : now_ns + pace_ns[1];
@@ -243,7 +249,7 @@ void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_
     for (uint8_t i = 0; i < path->remote_count; i++) {
         struct path_remote *remote = &path->remotes[i];
         remote->paced = 0;
-        if (path->order == REASON_ORDER_HEARD && !remote->valid)
+        if (path->order == REASON_ORDER_HEARD && has_order(path, remote))
             remote->next_ns = UINT64_MAX;
         else if (i != path->chosen)
             remote->next_ns = now_ns;
@@ -359,7 +365,7 @@ static void order_met(const struct path_tools *t, struct path *path, bool relaye
         return;
     for (uint8_t i = 0; i < path->remote_count; i++) {
         struct path_remote *remote = &path->remotes[i];
-        if (!remote->valid && remote->paced < PATH_PACE)
+        if (has_order(path, remote) && remote->paced < PATH_PACE)
             remote->next_ns = relayed ? now_ns : now_ns + pace_ns[1];
     }
     path->order = REASON_ORDER_NONE;
