@@ -117,6 +117,7 @@ static void command_network(struct node *node, const struct context *cx,
     }
     struct path_tools tools = node_path_tools(node, cx);
     client_network(tools.client, &tools.tools, network);
+    path_network(&node->paths, &tools);
     if (tools.client->running)
         node_discover_own(node, cx);
 }

@@ -333,6 +333,16 @@ void path_timer(struct paths *paths, const struct path_tools *t, struct handle o
     path_settle(t, path);
 }
 
+void path_network(struct paths *paths, const struct path_tools *t)
+{
+    for (uint32_t i = 0; i < paths->pool.high_water; i++) {
+        struct handle handle;
+        struct path *path = pool_slot(&paths->pool, i, &handle);
+        if (path != NULL && path_leave(t, path))
+            path_settle(t, path);
+    }
+}
+
 void path_side(struct paths *paths, const struct path_tools *t)
 {
     for (uint32_t i = 0; i < paths->pool.high_water; i++) {

@@ -255,6 +255,8 @@ void path_deliver(const struct context *cx, const struct path_arrival *arrival);
 void path_timer(struct paths *paths, const struct path_tools *tools, struct handle owner);
 /* Every path calls again: we are at another home, or seen elsewhere. */
 void path_call_all(struct paths *paths, const struct path_tools *tools);
+/* Our addresses are others now. */
+void path_network(struct paths *paths, const struct path_tools *tools);
 /* Our discovery has found out more: reasons may change, and peers are told. */
 void path_side(struct paths *paths, const struct path_tools *tools);
 

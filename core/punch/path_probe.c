@@ -136,7 +136,8 @@ static bool has_order(const struct path *path, const struct path_remote *remote)
 static uint8_t ttl_of(const struct path *path, uint8_t index)
 {
     const struct path_remote *remote = &path->remotes[index];
-    bool knocks = path->order == REASON_ORDER_OPENED && has_order(path, remote) && remote->paced == 0;
+    bool knocks =
+        path->order == REASON_ORDER_OPENED && has_order(path, remote) && remote->paced == 0;
     return knocks ? PATH_KNOCK_TTL : 0;
 }
 
@@ -235,14 +236,39 @@ static uint64_t next_of(const struct path_tools *t, const struct path *path, uin
     return paced_next(t, path, &path->remotes[index]);
 }
 
+static enum reason_order order_of(const struct path_tools *t, const struct path *path)
+{
+    struct reason_side mine = client_side_here(t->client);
+    return path_same_mapped(t, path) ? REASON_ORDER_NONE : reason_order(&mine, &path->theirs);
+}
+
+/* The filter of a NAT that has the trap knows nothing of where we are now, so nothing is lost. */
+bool path_leave(const struct path_tools *t, struct path *path)
+{
+    bool gave_up = false;
+    if (client_side_here(t->client).nat != STUN_NAT_UNKNOWN ||
+        order_of(t, path) != REASON_ORDER_OPENED)
+        return false;
+    for (uint8_t i = 0; i < path->remote_count; i++) {
+        struct path_remote *remote = &path->remotes[i];
+        if (!addr_equal_ip(&remote->addr, &path->observed))
+            continue;
+        gave_up = gave_up || remote->valid;
+        remote->valid = false;
+        remote->next_ns = UINT64_MAX;
+        if (i == path->chosen)
+            path->chosen = PATH_NONE;
+    }
+    path->doubt = path->doubt && path->chosen != PATH_NONE;
+    return gave_up;
+}
+
 void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_ns)
 {
     uint64_t now_ns = t->tools.cx->now_ns;
     bool later = other_ns > PACE_APART_NS && other_ns < OTHER_MAX_NS;
-    struct reason_side mine = client_side_here(t->client);
-    path->order = path->calls[path->newest].heard || path_same_mapped(t, path)
-                      ? (uint8_t)REASON_ORDER_NONE
-                      : (uint8_t)reason_order(&mine, &path->theirs);
+    path->order =
+        (uint8_t)(path->calls[path->newest].heard ? REASON_ORDER_NONE : order_of(t, path));
     path->early = later && path->order != REASON_ORDER_OPENED; /* a knock is early at any time */
     path->attempt_ns = now_ns + (later ? other_ns : 0);
     path->judge_ns = path->attempt_ns + PATH_JUDGE_NS;

@@ -59,6 +59,11 @@ void path_set_channel(struct paths *paths, struct path *path, uint8_t server, ui
 
 /* Begins an attempt: every remote is probed at once, and again from `other_ns` on. */
 void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_ns);
+/*
+ * Gives up the ways that were found from an address that we no longer have, where what goes there
+ * would come too early for a new one. False when there are none.
+ */
+bool path_leave(const struct path_tools *t, struct path *path);
 /* Sends every probe that is due, and finds out what is in doubt or dead. */
 void path_probe_work(struct paths *paths, const struct path_tools *t, struct path *path);
 /* Something has come through the relay. */

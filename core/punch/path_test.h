@@ -22,6 +22,7 @@ static inline void network_is(uint32_t count, const struct addr *addresses)
     struct node_in_network network = {.count = count, .traffic_port = TRAFFIC_PORT};
     memcpy(network.addresses, addresses, count * sizeof addresses[0]);
     client_network(&r->client, &tools.tools, &network);
+    path_network(&r->paths, &tools);
     our_drain();
 }
 
