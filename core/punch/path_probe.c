@@ -221,7 +221,13 @@ static uint64_t paced_next(const struct path_tools *t, const struct path *path,
     uint64_t wait_ns = pace_ns[step];
     if (step == 1 && home != NULL && home->rtt_ns / 8 < wait_ns)
         wait_ns = home->rtt_ns / 8;
-    if (path->order == REASON_ORDER_OPENED && has_order(path, remote) && wait_ns < PATH_HOLD_NS)
+    /*
+     * A knock may end before it comes to a trap of ours further out. There the first whole probes
+     * of both must be on their way at the same time.
+     */
+    bool both = t->client->side.trap == STUN_TRAP_YES && step == 1;
+    bool holds = path->order == REASON_ORDER_OPENED && has_order(path, remote);
+    if (holds && (both || wait_ns < PATH_HOLD_NS))
         wait_ns = PATH_HOLD_NS;
     uint64_t next_ns = path->attempt_ns + wait_ns;
     return next_ns > now_ns ? next_ns : now_ns + pace_ns[1];
