@@ -106,19 +106,29 @@ static void test_knock(void **state)
 static void test_knock_ends(void **state)
 {
     (void)state;
-    static const bool relayed[] = {true, false};
-    for (size_t i = 0; i < 2; i++) {
-        sides_are(10 * MS, side_of(STUN_MAPPING_EIM, STUN_FILTERING_APDF, STUN_TRAP_YES),
+    /* Who has the trap, too, is knocked for, and the peer's whole probe leaves only then. */
+    static const struct {
+        bool relayed;
+        uint8_t trap;
+        uint64_t after_ns;
+    } rows[] = {
+        {true, STUN_TRAP_NO, 0}, {true, STUN_TRAP_YES, PATH_HOLD_NS}, {false, STUN_TRAP_YES, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sides_are(10 * MS, side_of(STUN_MAPPING_EIM, STUN_FILTERING_APDF, rows[i].trap),
                   side_of(STUN_MAPPING_EIM, STUN_FILTERING_APDF, STUN_TRAP_YES));
         called_before(1, at(1), 1000000);
         run_for(300 * MS);
         assert_int_equal(sent_count(at(1)), 1);
         assert_int_equal(whole_to(at(1)), 0);
-        probes(relayed[i] ? relay : at(1), 9);
-        run_for(1);
+        probes(rows[i].relayed ? relay : at(1), 9);
+        if (rows[i].after_ns > 0) {
+            run_for(rows[i].after_ns - 1);
+            assert_int_equal(whole_to(at(1)), 0);
+        }
+        run_for(2);
         assert_int_equal(whole_to(at(1)), 1);
         run_for(5 * SECOND);
-        assert_int_equal(sent_count(at(1)), i == 0 ? PATH_PACE : PATH_PACE + 1);
+        assert_int_equal(sent_count(at(1)), rows[i].relayed ? PATH_PACE : PATH_PACE + 1);
     }
 }
 

@@ -386,8 +386,8 @@ void path_probe_woken(struct paths *paths, const struct path_tools *t, struct pa
 
 /*
  * The peer has sent something under our call, through the relay or not, so its probes have left,
- * too: we need not hold ours any longer. Where we have to be reached first, only what came directly
- * has reached us.
+ * too: we need not hold ours any longer. One that knocks for our trap sends the first that is whole
+ * a little later. Where we have to be reached first, only what came directly has reached us.
  */
 static void order_met(const struct path_tools *t, struct path *path, bool relayed)
 {
@@ -395,10 +395,14 @@ static void order_met(const struct path_tools *t, struct path *path, bool relaye
     path->calls[path->newest].heard = path->calls[path->newest].heard || !relayed;
     if (path->order == REASON_ORDER_NONE || (path->order == REASON_ORDER_HEARD && relayed))
         return;
+    uint64_t wait_ns = !relayed                                ? pace_ns[1]
+                       : t->client->side.trap == STUN_TRAP_YES ? PATH_HOLD_NS
+                                                               : 0;
     for (uint8_t i = 0; i < path->remote_count; i++) {
         struct path_remote *remote = &path->remotes[i];
-        if (has_order(path, remote) && remote->paced < PATH_PACE)
-            remote->next_ns = relayed ? now_ns : now_ns + pace_ns[1];
+        bool sooner = !relayed || remote->next_ns > now_ns + wait_ns;
+        if (has_order(path, remote) && remote->paced < PATH_PACE && sooner)
+            remote->next_ns = now_ns + wait_ns;
     }
     path->order = REASON_ORDER_NONE;
 }
