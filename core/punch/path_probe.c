@@ -129,6 +129,12 @@ static bool has_order(const struct path *path, const struct path_remote *remote)
     return !remote->valid && addr_equal_ip(&remote->addr, &path->observed);
 }
 
+static bool is_holding(const struct path *path, const struct path_remote *remote)
+{
+    return (path->order == REASON_ORDER_OPENED || path->order == REASON_ORDER_PASSED) &&
+           has_order(path, remote);
+}
+
 /*
  * While the peer's NAT must not hear of us, the first probe of an attempt is a knock: it opens our
  * own NAT, and ends before the peer's.
@@ -136,8 +142,7 @@ static bool has_order(const struct path *path, const struct path_remote *remote)
 static uint8_t ttl_of(const struct path *path, uint8_t index)
 {
     const struct path_remote *remote = &path->remotes[index];
-    bool knocks =
-        path->order == REASON_ORDER_OPENED && has_order(path, remote) && remote->paced == 0;
+    bool knocks = is_holding(path, remote) && remote->paced == 0;
     return knocks ? PATH_KNOCK_TTL : 0;
 }
 
@@ -226,9 +231,9 @@ static uint64_t paced_next(const struct path_tools *t, const struct path *path,
      * of both must be on their way at the same time.
      */
     bool both = t->client->side.trap == STUN_TRAP_YES && step == 1;
-    bool holds = path->order == REASON_ORDER_OPENED && has_order(path, remote);
-    if (holds && (both || wait_ns < PATH_HOLD_NS))
-        wait_ns = PATH_HOLD_NS;
+    uint64_t hold_ns = path->order == REASON_ORDER_PASSED ? PATH_PASS_NS : PATH_HOLD_NS;
+    if (is_holding(path, remote) && (both || wait_ns < hold_ns))
+        wait_ns = hold_ns;
     uint64_t next_ns = path->attempt_ns + wait_ns;
     return next_ns > now_ns ? next_ns : now_ns + pace_ns[1];
 }
@@ -275,7 +280,8 @@ void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_
     bool later = other_ns > PACE_APART_NS && other_ns < OTHER_MAX_NS;
     path->order =
         (uint8_t)(path->calls[path->newest].heard ? REASON_ORDER_NONE : order_of(t, path));
-    path->early = later && path->order != REASON_ORDER_OPENED; /* a knock is early at any time */
+    path->early = later && path->order != REASON_ORDER_OPENED &&
+                  path->order != REASON_ORDER_PASSED; /* a knock is early at any time */
     path->attempt_ns = now_ns + (later ? other_ns : 0);
     path->judge_ns = path->attempt_ns + PATH_JUDGE_NS;
     for (uint8_t i = 0; i < path->remote_count; i++) {

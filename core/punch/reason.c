@@ -155,8 +155,8 @@ enum reason_order reason_order(const struct reason_side *mine, const struct reas
 {
     bool hopeless = strictness_of(mine) != NOT_STRICT && strictness_of(theirs) == NOT_STRICT &&
                     theirs->filtering == STUN_FILTERING_APDF;
-    if (hopeless && mine->filtering == STUN_FILTERING_EIF)
-        return REASON_ORDER_HEARD;
+    if (hopeless)
+        return mine->filtering == STUN_FILTERING_EIF ? REASON_ORDER_HEARD : REASON_ORDER_PASSED;
     if (theirs->trap == STUN_TRAP_YES && !bears_trap(mine))
         return REASON_ORDER_OPENED;
     return REASON_ORDER_NONE;

@@ -67,6 +67,7 @@ enum reason reason_relayed(const struct reason_side *mine, const struct reason_s
 enum reason_order {
     REASON_ORDER_NONE,
     REASON_ORDER_OPENED, /* the peer must have sent: it has the trap, which we would spring */
+    REASON_ORDER_PASSED, /* likewise, and have come as far as our NATs, where it makes a session */
     REASON_ORDER_HEARD,  /* we must have been reached: what we send first binds the wrong mapping */
 };
 
