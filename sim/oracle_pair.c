@@ -201,8 +201,11 @@ static enum reach reach_gain(const struct effect *x, const struct effect *y)
     }
     if (pin)
         return shared ? REACH_ALWAYS : REACH_NEVER;
-    /* Filters further in than the session do not keep y from being first there; the trap does. */
-    return x->session_open && !x->trap ? REACH_ORDER : REACH_NEVER;
+    /*
+     * Filters further in than the session do not keep y from being first there, nor does a trap: x
+     * can have opened those with what ends before it comes to the session.
+     */
+    return x->session_open ? REACH_ORDER : REACH_NEVER;
 }
 
 static enum reach reach_of(const struct effect *x, const struct effect *y)
@@ -358,15 +361,16 @@ static uint64_t timed_when(const struct oracle_pair *pair, const struct course *
     for (uint32_t i = 0; i < 2; i++) {
         const struct effect *effect = &course->effect[i];
         bool left = says->order == ORACLE_ORDER_LEFT && (says->order_sides >> i & 1) != 0;
+        /* The favourable order: the side that must not be first waits until it is heard, and has
+           opened what is further in. */
+        bool silent = says->order == ORACLE_ORDER_HEARD && (says->order_sides >> (1 - i) & 1) != 0;
         flood.side[i].effect = effect;
-        flood.side[i].traps = effect->trap && !left;
-        flood.side[i].first_binds =
-            effect->session == NAT_SESSION_FIRST && effect->session_open && !effect->trap;
+        flood.side[i].silent = silent;
+        flood.side[i].traps = effect->trap && !left && !silent;
+        flood.side[i].first_binds = effect->session == NAT_SESSION_FIRST && effect->session_open &&
+                                    (silent || !effect->trap);
         if (chooses_half_way(effect))
             flood.side[i].behind_ns = pair->peer_ns;
-        /* The favourable order: the side that must not be first waits until it is heard. */
-        flood.side[i].silent =
-            says->order == ORACLE_ORDER_HEARD && (says->order_sides >> (1 - i) & 1) != 0;
     }
     return flood_ns(&flood, told_ns);
 }

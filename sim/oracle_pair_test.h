@@ -64,10 +64,11 @@ struct flooder {
     struct addr mapped; /* what it registered with */
     struct addr known[KNOWN_MAX];
     uint32_t known_count;
-    bool silent;   /* sends nothing before the other's has come to its NAT */
-    bool heard;    /* something of the other's has come */
-    bool fresh;    /* it has learned or heard something in this step */
-    uint64_t trip; /* the step of its first round trip */
+    bool silent;     /* sends nothing whole before the other's has come to its NAT */
+    uint32_t knocks; /* but as far as this layer, the first that may have sessions */
+    bool heard;      /* something of the other's has come */
+    bool fresh;      /* it has learned or heard something in this step */
+    uint64_t trip;   /* the step of its first round trip */
 };
 
 struct datagram {
@@ -227,14 +228,33 @@ static inline void happen(struct datagram *datagram)
     }
 }
 
+/* What opens the routers in front of that layer, and ends there. */
+static inline void knock(struct flooder *side, const struct addr *to)
+{
+    struct datagram datagram = {
+        .packet = {.protocol = NAT_UDP, .source = side->inside, .destination = *to}};
+    go_out(side, 0, side->knocks, &datagram);
+}
+
 static inline void send_all(uint32_t index)
 {
     struct flooder *side = &run.side[index];
     uint64_t met = run.seen.arrived[index];
-    if (side->silent && met == ORACLE_NEVER)
+    if (side->silent && met == ORACLE_NEVER) {
+        for (uint32_t i = 0; i < side->known_count; i++)
+            knock(side, &side->known[i]);
         return;
+    }
     for (uint32_t i = 0; i < side->known_count; i++)
         send_one(index, &side->known[i]);
+}
+
+/* Whether a layer has no NAT, or one that keeps an endpoint for all remotes. */
+static inline bool has_one_endpoint(const struct oracle_side *side, uint32_t layer)
+{
+    const struct nat_config *nat = side->layers[layer].nat;
+    return nat == NULL || nat->one_to_one || nat->ports == NAT_PORTS_OVERLOADED ||
+           nat->mapping == NAT_MAPPING_EIM;
 }
 
 /* One client's routers; those in common are the first side's. */
@@ -245,6 +265,8 @@ static inline void open_flooder(uint32_t index, const struct oracle_pair *pair)
     uint8_t seed[RANDOM_SEED_SIZE] = {(uint8_t)(index + 1)};
     *side = (struct flooder){.count = plan->count, .trip = UINT64_MAX};
     side->inside = addr_v4(plan->count > 0 ? 0x0a000005 + index : 0xcb007180 + index, 51940);
+    while (side->knocks < plan->count - pair->shared && has_one_endpoint(plan, side->knocks))
+        side->knocks++;
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct oracle_layer *layer = &plan->layers[i];
         if (index == 1 && i >= plan->count - pair->shared) {
