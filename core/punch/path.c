@@ -338,7 +338,7 @@ void path_network(struct paths *paths, const struct path_tools *t)
     for (uint32_t i = 0; i < paths->pool.high_water; i++) {
         struct handle handle;
         struct path *path = pool_slot(&paths->pool, i, &handle);
-        if (path != NULL && path_leave(t, path))
+        if (path != NULL && path_order_leave(t, path))
             path_settle(t, path);
     }
 }

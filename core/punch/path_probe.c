@@ -21,7 +21,7 @@ enum {
  * From when both sides have been told. The second is sooner where the home is near: a quarter of
  * the way there, for a NAT that has been opened only just after the first came by.
  */
-static const uint64_t pace_ns[PATH_PACE] = {0, 40000000, 120000000, 300000000, 700000000};
+static const uint64_t pace_ns[PATH_PACE] = {0, PATH_SOON_NS, 120000000, 300000000, 700000000};
 
 static bool is_first_try(const struct path_remote *remote)
 {
@@ -123,29 +123,6 @@ static bool may_send(struct paths *paths, const struct context *cx, const struct
     return true;
 }
 
-/* What has to come first concerns the NAT where the peer is seen, and ways that are not open yet. */
-static bool has_order(const struct path *path, const struct path_remote *remote)
-{
-    return !remote->valid && addr_equal_ip(&remote->addr, &path->observed);
-}
-
-static bool is_holding(const struct path *path, const struct path_remote *remote)
-{
-    return (path->order == REASON_ORDER_OPENED || path->order == REASON_ORDER_PASSED) &&
-           has_order(path, remote);
-}
-
-/*
- * While the peer's NAT must not hear of us, the first probe of an attempt is a knock: it opens our
- * own NAT, and ends before the peer's.
- */
-static uint8_t ttl_of(const struct path *path, uint8_t index)
-{
-    const struct path_remote *remote = &path->remotes[index];
-    bool knocks = is_holding(path, remote) && remote->paced == 0;
-    return knocks ? PATH_KNOCK_TTL : 0;
-}
-
 /* `answers`: something has come from there just now. */
 static void send_probe(struct paths *paths, const struct path_tools *t, struct path *path,
                        uint8_t index, bool wants, bool answers)
@@ -170,7 +147,7 @@ static void send_probe(struct paths *paths, const struct path_tools *t, struct p
         context_send(cx, size,
                      (struct node_out_send){.socket = NODE_SOCKET_TRAFFIC,
                                             .remote = remote->addr,
-                                            .ttl = ttl_of(path, index)});
+                                            .ttl = path_order_ttl(path, remote)});
     }
     remember(path, index, cx->now_ns, id, wants);
     context_trace(cx, TRACE_PATH_PROBE,
@@ -226,16 +203,10 @@ static uint64_t paced_next(const struct path_tools *t, const struct path *path,
     uint64_t wait_ns = pace_ns[step];
     if (step == 1 && home != NULL && home->rtt_ns / 8 < wait_ns)
         wait_ns = home->rtt_ns / 8;
-    /*
-     * A knock may end before it comes to a trap of ours further out. There the first whole probes
-     * of both must be on their way at the same time.
-     */
-    bool both = t->client->side.trap == STUN_TRAP_YES && step == 1;
-    uint64_t hold_ns = path->order == REASON_ORDER_PASSED ? PATH_PASS_NS : PATH_HOLD_NS;
-    if (is_holding(path, remote) && (both || wait_ns < hold_ns))
-        wait_ns = hold_ns;
+    if (path_order_holds(path, remote))
+        wait_ns = path_order_hold_ns(t, path, step, wait_ns);
     uint64_t next_ns = path->attempt_ns + wait_ns;
-    return next_ns > now_ns ? next_ns : now_ns + pace_ns[1];
+    return next_ns > now_ns ? next_ns : now_ns + PATH_SOON_NS;
 }
 
 static uint64_t next_of(const struct path_tools *t, const struct path *path, uint8_t index)
@@ -247,47 +218,18 @@ static uint64_t next_of(const struct path_tools *t, const struct path *path, uin
     return paced_next(t, path, &path->remotes[index]);
 }
 
-static enum reason_order order_of(const struct path_tools *t, const struct path *path)
-{
-    struct reason_side mine = client_side_here(t->client);
-    return path_same_mapped(t, path) ? REASON_ORDER_NONE : reason_order(&mine, &path->theirs);
-}
-
-/* The filter of a NAT that has the trap knows nothing of where we are now, so nothing is lost. */
-bool path_leave(const struct path_tools *t, struct path *path)
-{
-    bool gave_up = false;
-    if (client_side_here(t->client).nat != STUN_NAT_UNKNOWN ||
-        order_of(t, path) != REASON_ORDER_OPENED)
-        return false;
-    for (uint8_t i = 0; i < path->remote_count; i++) {
-        struct path_remote *remote = &path->remotes[i];
-        if (!addr_equal_ip(&remote->addr, &path->observed))
-            continue;
-        gave_up = gave_up || remote->valid;
-        remote->valid = false;
-        remote->next_ns = UINT64_MAX;
-        if (i == path->chosen)
-            path->chosen = PATH_NONE;
-    }
-    path->doubt = path->doubt && path->chosen != PATH_NONE;
-    return gave_up;
-}
-
 void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_ns)
 {
     uint64_t now_ns = t->tools.cx->now_ns;
     bool later = other_ns > PACE_APART_NS && other_ns < OTHER_MAX_NS;
-    path->order =
-        (uint8_t)(path->calls[path->newest].heard ? REASON_ORDER_NONE : order_of(t, path));
-    path->early = later && path->order != REASON_ORDER_OPENED &&
-                  path->order != REASON_ORDER_PASSED; /* a knock is early at any time */
+    path_order_begin(t, path);
+    path->early = later && !path_order_knocks(path); /* a knock is early at any time */
     path->attempt_ns = now_ns + (later ? other_ns : 0);
     path->judge_ns = path->attempt_ns + PATH_JUDGE_NS;
     for (uint8_t i = 0; i < path->remote_count; i++) {
         struct path_remote *remote = &path->remotes[i];
         remote->paced = 0;
-        if (path->order == REASON_ORDER_HEARD && has_order(path, remote))
+        if (path_order_silences(path, remote))
             remote->next_ns = UINT64_MAX;
         else if (i != path->chosen)
             remote->next_ns = now_ns;
@@ -390,29 +332,6 @@ void path_probe_woken(struct paths *paths, const struct path_tools *t, struct pa
     path_probe_work(paths, t, path);
 }
 
-/*
- * The peer has sent something under our call, through the relay or not, so its probes have left,
- * too: we need not hold ours any longer. One that knocks for our trap sends the first that is whole
- * a little later. Where we have to be reached first, only what came directly has reached us.
- */
-static void order_met(const struct path_tools *t, struct path *path, bool relayed)
-{
-    uint64_t now_ns = t->tools.cx->now_ns;
-    path->calls[path->newest].heard = path->calls[path->newest].heard || !relayed;
-    if (path->order == REASON_ORDER_NONE || (path->order == REASON_ORDER_HEARD && relayed))
-        return;
-    uint64_t wait_ns = !relayed                                ? pace_ns[1]
-                       : t->client->side.trap == STUN_TRAP_YES ? PATH_HOLD_NS
-                                                               : 0;
-    for (uint8_t i = 0; i < path->remote_count; i++) {
-        struct path_remote *remote = &path->remotes[i];
-        bool sooner = !relayed || remote->next_ns > now_ns + wait_ns;
-        if (has_order(path, remote) && remote->paced < PATH_PACE && sooner)
-            remote->next_ns = now_ns + wait_ns;
-    }
-    path->order = REASON_ORDER_NONE;
-}
-
 /* ---- Receiving ------------------------------------------------------------------------------- */
 
 /* Opens and decodes a probe; false when it is not an authentic new one. */
@@ -474,7 +393,7 @@ static uint8_t heard_from(struct paths *paths, const struct path_tools *t, struc
         context_trace(t->tools.cx, TRACE_PATH_LEARNED, (struct trace_record){.remote = *from});
         /* It is answered at once; what follows keeps the pace. */
         remote->paced = 1;
-        remote->next_ns = t->tools.cx->now_ns + pace_ns[1];
+        remote->next_ns = t->tools.cx->now_ns + PATH_SOON_NS;
     }
     /* Who was heard first has the address, until another one proves to be there. */
     uint32_t slot;
@@ -603,7 +522,7 @@ void path_probe(struct paths *paths, const struct path_tools *t,
     }
     bool relayed = datagram->remote.family == ADDR_NONE;
     if (call == NULL || call == &path->calls[path->newest])
-        order_met(t, path, relayed);
+        path_order_heard(t, path, relayed);
     for (unsigned i = 0; i < probe.ack_count; i++)
         acknowledged(paths, t, path, probe.acks[i], relayed);
     will_acknowledge(path, probe.transaction);

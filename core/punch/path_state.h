@@ -4,6 +4,9 @@
 
 #include "core/punch/path.h"
 
+/* The second probe of an address leaves so long after the first; what follows an answer, too. */
+#define PATH_SOON_NS UINT64_C(40000000)
+
 /* ---- path.c: the table, the choice, data ------------------------------------------------------ */
 
 /* The path to a peer, made when there is none; one that is of no use to us makes room. */
@@ -55,15 +58,33 @@ uint8_t path_find_call(const struct path *path, const uint8_t nonce[static PUNCH
 /* The relay leads through this server and channel from now on. */
 void path_set_channel(struct paths *paths, struct path *path, uint8_t server, uint32_t channel);
 
-/* ---- path_probe.c ----------------------------------------------------------------------------- */
+/* ---- path_order.c: who comes first ------------------------------------------------------------- */
 
-/* Begins an attempt: every remote is probed at once, and again from `other_ns` on. */
-void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_ns);
+/* An attempt begins: what the findings of both say of it. */
+void path_order_begin(const struct path_tools *t, struct path *path);
+/* Whether the first probe of this attempt to where the peer is seen is a knock. */
+bool path_order_knocks(const struct path *path);
+/* The TTL of the next probe to a remote; 0: as always. */
+uint8_t path_order_ttl(const struct path *path, const struct path_remote *remote);
+/* Whether nothing goes there until the peer has been heard. */
+bool path_order_silences(const struct path *path, const struct path_remote *remote);
+/* Whether whole probes are held back there, */
+bool path_order_holds(const struct path *path, const struct path_remote *remote);
+/* and from when both have been told how long, the probe of this step and its pace being this. */
+uint64_t path_order_hold_ns(const struct path_tools *t, const struct path *path, unsigned step,
+                            uint64_t wait_ns);
+/* A probe has come under the newest call. */
+void path_order_heard(const struct path_tools *t, struct path *path, bool relayed);
 /*
  * Gives up the ways that were found from an address that we no longer have, where what goes there
  * would come too early for a new one. False when there are none.
  */
-bool path_leave(const struct path_tools *t, struct path *path);
+bool path_order_leave(const struct path_tools *t, struct path *path);
+
+/* ---- path_probe.c ----------------------------------------------------------------------------- */
+
+/* Begins an attempt: every remote is probed at once, and again from `other_ns` on. */
+void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_ns);
 /* Sends every probe that is due, and finds out what is in doubt or dead. */
 void path_probe_work(struct paths *paths, const struct path_tools *t, struct path *path);
 /* Something has come through the relay. */
