@@ -1,4 +1,6 @@
 /* Who comes first: docs/protocol.md, "Order". */
+#include <string.h>
+
 #include "core/punch/path_state.h"
 
 static enum reason_order order_of(const struct path_tools *t, const struct path *path)
@@ -19,14 +21,10 @@ static bool concerns(const struct path *path, const struct path_remote *remote)
     return !remote->valid && addr_equal_ip(&remote->addr, &path->observed);
 }
 
-bool path_order_knocks(const struct path *path)
-{
-    return path->order == REASON_ORDER_OPENED || path->order == REASON_ORDER_PASSED;
-}
-
 bool path_order_holds(const struct path *path, const struct path_remote *remote)
 {
-    return path_order_knocks(path) && concerns(path, remote);
+    bool holds = path->order == REASON_ORDER_OPENED || path->order == REASON_ORDER_PASSED;
+    return holds && concerns(path, remote);
 }
 
 bool path_order_silences(const struct path *path, const struct path_remote *remote)
@@ -34,9 +32,21 @@ bool path_order_silences(const struct path *path, const struct path_remote *remo
     return path->order == REASON_ORDER_HEARD && concerns(path, remote);
 }
 
+/*
+ * A caller that is told first is so by less than the direct way takes, unless that is longer than
+ * the way through the homes; so what it sends early does not come too early. A callee's may.
+ */
+static bool is_too_early(const struct path *path, const struct path_remote *remote)
+{
+    const uint8_t *nonce = path->calls[path->newest].nonce;
+    bool caller = memcmp(nonce, path->calling_nonce, PUNCH_NONCE_SIZE) == 0;
+    return path->order == REASON_ORDER_TOLD && path->early && !caller && concerns(path, remote);
+}
+
 uint8_t path_order_ttl(const struct path *path, const struct path_remote *remote)
 {
-    return path_order_holds(path, remote) && remote->paced == 0 ? PATH_KNOCK_TTL : 0;
+    bool knocks = is_too_early(path, remote) || path_order_holds(path, remote);
+    return knocks && remote->paced == 0 ? PATH_KNOCK_TTL : 0;
 }
 
 /*
@@ -54,13 +64,14 @@ uint64_t path_order_hold_ns(const struct path_tools *t, const struct path *path,
 /*
  * The peer has sent something, through the relay or not, so its probes have left, too: we need not
  * hold ours any longer. One that knocks for our trap sends the first that is whole a little later.
- * Where we have to be reached first, only what came directly has reached us.
+ * Where the peer must have come to our NATs, only what came directly surely has.
  */
 void path_order_heard(const struct path_tools *t, struct path *path, bool relayed)
 {
     uint64_t now_ns = t->tools.cx->now_ns;
     path->calls[path->newest].heard = path->calls[path->newest].heard || !relayed;
-    if (path->order == REASON_ORDER_NONE || (path->order == REASON_ORDER_HEARD && relayed))
+    bool comes = path->order == REASON_ORDER_PASSED || path->order == REASON_ORDER_HEARD;
+    if (path->order <= REASON_ORDER_TOLD || (comes && relayed))
         return;
     bool knocks = t->client->side.trap == STUN_TRAP_YES;
     uint64_t next_ns = now_ns + (!relayed ? PATH_SOON_NS : knocks ? PATH_HOLD_NS : 0);

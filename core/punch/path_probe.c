@@ -223,7 +223,7 @@ void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_
     uint64_t now_ns = t->tools.cx->now_ns;
     bool later = other_ns > PACE_APART_NS && other_ns < OTHER_MAX_NS;
     path_order_begin(t, path);
-    path->early = later && !path_order_knocks(path); /* a knock is early at any time */
+    path->early = later && path->order != REASON_ORDER_OPENED && path->order != REASON_ORDER_PASSED;
     path->attempt_ns = now_ns + (later ? other_ns : 0);
     path->judge_ns = path->attempt_ns + PATH_JUDGE_NS;
     for (uint8_t i = 0; i < path->remote_count; i++) {

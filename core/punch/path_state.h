@@ -62,8 +62,6 @@ void path_set_channel(struct paths *paths, struct path *path, uint8_t server, ui
 
 /* An attempt begins: what the findings of both say of it. */
 void path_order_begin(const struct path_tools *t, struct path *path);
-/* Whether the first probe of this attempt to where the peer is seen is a knock. */
-bool path_order_knocks(const struct path *path);
 /* The TTL of the next probe to a remote; 0: as always. */
 uint8_t path_order_ttl(const struct path *path, const struct path_remote *remote);
 /* Whether nothing goes there until the peer has been heard. */

@@ -151,13 +151,19 @@ static bool bears_trap(const struct reason_side *mine)
            (mine->filtering == STUN_FILTERING_EIF || mine->filtering == STUN_FILTERING_ADF);
 }
 
+/* What x sends comes from a port that y's filter cannot admit, unless y is heard by x before. */
+static bool must_be_reached(const struct reason_side *x, const struct reason_side *y)
+{
+    return strictness_of(x) != NOT_STRICT && strictness_of(y) == NOT_STRICT &&
+           y->filtering == STUN_FILTERING_APDF;
+}
+
 enum reason_order reason_order(const struct reason_side *mine, const struct reason_side *theirs)
 {
-    bool hopeless = strictness_of(mine) != NOT_STRICT && strictness_of(theirs) == NOT_STRICT &&
-                    theirs->filtering == STUN_FILTERING_APDF;
-    if (hopeless)
+    if (must_be_reached(mine, theirs))
         return mine->filtering == STUN_FILTERING_EIF ? REASON_ORDER_HEARD : REASON_ORDER_PASSED;
     if (theirs->trap == STUN_TRAP_YES && !bears_trap(mine))
         return REASON_ORDER_OPENED;
-    return REASON_ORDER_NONE;
+    bool reaches = must_be_reached(theirs, mine) && theirs->filtering != STUN_FILTERING_EIF;
+    return reaches ? REASON_ORDER_TOLD : REASON_ORDER_NONE;
 }

@@ -66,12 +66,13 @@ enum reason reason_relayed(const struct reason_side *mine, const struct reason_s
 /* What has to happen before our probes may come to the peer's NAT: docs/protocol.md, "Order". */
 enum reason_order {
     REASON_ORDER_NONE,
-    REASON_ORDER_OPENED, /* the peer must have sent: it has the trap, which we would spring */
-    REASON_ORDER_PASSED, /* likewise, and have come as far as our NATs, where it makes a session */
+    REASON_ORDER_TOLD,   /* the peer must have sent: a trap of its that nobody finds may be there */
+    REASON_ORDER_OPENED, /* the same, and surely: it has the trap, which we would spring */
+    REASON_ORDER_PASSED, /* the peer must have come as far as our NATs, where it makes a session */
     REASON_ORDER_HEARD,  /* we must have been reached: what we send first binds the wrong mapping */
 };
 
-/* Never HEARD for both sides of a pair. */
+/* For a side for which it is PASSED, it is TOLD or OPENED for the other; never HEARD for both. */
 enum reason_order reason_order(const struct reason_side *mine, const struct reason_side *theirs);
 
 #endif

@@ -496,8 +496,8 @@ static bool is_in_time(const struct judge_sum *sum, uint64_t slack_ns,
     const struct oracle_pair_says *says = &sum->oracle.says;
     _Static_assert(ORACLE_NEVER == JUDGE_NEVER, "never is never");
     struct judge_sum direct = *sum;
-    bool holds = says->verdict == ORACLE_ORDER && says->order == ORACLE_ORDER_LEFT;
-    direct.direct_ns = eased(sum->direct_ns, slack_ns + (holds ? JUDGE_HOLD_NS : 0));
+    uint64_t hold_ns = says->verdict == ORACLE_ORDER ? JUDGE_HOLD_NS : 0;
+    direct.direct_ns = eased(sum->direct_ns, slack_ns + hold_ns);
     if (!is_first_in_time("datagram", sum->first_data_ns, says->first_data_ns, slack_ns,
                           happened) ||
         !is_first_in_time("packet", sum->first_inner_ns, sum->inner_bound_ns, slack_ns, happened))

@@ -15,7 +15,7 @@ enum { JUDGE_REASON_SIZE = 64 };
 /* Direct paths may take this much longer than the ideal flood, in 1/1000 of it. */
 enum { JUDGE_STRETCH_MAX = 1100 };
 
-/* And where one side must have sent first, so much longer: the other has to be sure of it. */
+/* And where one side must have come first, so much longer: the other has to be sure of it. */
 #define JUDGE_HOLD_NS UINT64_C(40000000)
 
 /* Where times are less exact than this, when something came is not judged. */
