@@ -108,6 +108,7 @@ struct seal_session {
     bool up;           /* there are keys that both ends have used */
     uint64_t rtt_ns;   /* HELLO to WELCOME, of the last HELLO that was sent once; until there is
                         one, from the last transmission; 0: not measured */
+    bool rtt_unsure;   /* so it may be too short: the answer may have been to an earlier one */
     uint64_t heard_ns; /* when a frame of it last opened */
 
     /* The rest is seal.c's own. First the HELLO under way. */

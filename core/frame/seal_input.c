@@ -404,7 +404,9 @@ static struct seal_event welcome_opened(struct seal *seal, const struct context 
     keys->mine = session->hello_index;
     keys->theirs = frame->sender;
     keys->live = true;
-    if (session->hello_tries == 1 || session->rtt_ns == 0)
+    bool once = session->hello_tries == 1;
+    session->rtt_unsure = !once && (session->rtt_unsure || session->rtt_ns == 0);
+    if (once || session->rtt_ns == 0)
         session->rtt_ns = cx->now_ns - session->hello_ns;
     session->saying = false;
     session->up = true;

@@ -49,7 +49,8 @@ struct client_server {
     bool registered; /* it has answered a REGISTER of this session */
     uint8_t tries;   /* requests without an answer */
     struct handle session;
-    uint64_t next_ns; /* when to say something to it; UINT64_MAX: not at all */
+    uint64_t next_ns;  /* when to say something to it; UINT64_MAX: not at all */
+    uint64_t asked_ns; /* when the first of these requests left */
     struct addr observed;
 };
 

@@ -157,6 +157,33 @@ static void test_register_retries(void **state)
 }
 
 /* A PING without an answer, likewise; then the reserve takes over, and is told that it is home. */
+/*
+ * A home that is farther away than a HELLO waits, and one whose first WELCOME was lost: after the
+ * registration the way there is known, and the home is told.
+ */
+static void test_far_home(void **state)
+{
+    (void)state;
+    for (unsigned lost = 0; lost < 2; lost++) {
+        rig_setup(NULL);
+        uint64_t way_ns = lost != 0 ? 30 * MS : 150 * MS;
+        r->server[0].way_ns = way_ns;
+        r->server[0].gone = lost != 0;
+        knows(0, 1, 0);
+        network_is(1, &own_address);
+        run_for(200 * MS);
+        r->server[0].gone = false;
+        run_for(3 * SECOND);
+        assert_non_null(client_home(&r->client));
+        assert_int_equal(seal_at(&r->seal, r->client.servers[0].session)->rtt_ns, 2 * way_ns);
+        assert_int_equal(heard(0, PUNCH_REGISTER)->party.delay_us, way_ns / 1000);
+        /* Nothing changes any more. */
+        unsigned count = heard_count(0, PUNCH_REGISTER);
+        run_for(50 * SECOND);
+        assert_int_equal(heard_count(0, PUNCH_REGISTER), count);
+    }
+}
+
 static void test_home_lost(void **state)
 {
     (void)state;
@@ -568,6 +595,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_side_before_home, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_keepalive, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_register_retries, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_far_home, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_home_lost, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_only_home_lost, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_reserve_lost, rig_setup, rig_teardown),
