@@ -39,7 +39,7 @@ void uplink_write(FILE *to, const struct net *net, uint32_t host, uint32_t inter
     uint32_t hop = (v4 ? HOP_V4 : HOP_V6) + interface, count = 0;
     char text[INET6_ADDRSTRLEN];
     for (; address_of(net, host, interface, family, count, text); count++) {
-        fprintf(to, "addr replace %s/%u dev eth%u%s\n", text, v4 ? 32 : 128, interface,
+        fprintf(to, "addr replace %s/%u dev eth%u%s\n", text, v4 ? 32u : 128u, interface,
                 v4 ? "" : " nodad");
         /* What comes for a new IPv6 address is not taken until a worker of Linux has added such a
            route, so it is added now. */
