@@ -355,19 +355,20 @@ static void session_up(struct client *client, const struct client_tools *tools, 
 }
 
 /*
- * Where a HELLO had to be repeated, nobody knows which one was answered. A request that was sent
- * once is as good; and when that had to be repeated, too, the server is probably far away, and the
- * first one was answered. It learns by a new registration how far it is.
+ * Where a HELLO had to be repeated, nobody knows which one was answered. The first REGISTER after it
+ * tells: if that had to be repeated, too, the server is probably far away, and the first one was
+ * answered. (Later answers may be to repetitions from before.) It learns by one more registration
+ * how far it is.
  */
 static void measure(struct client *client, const struct client_tools *tools, uint8_t index)
 {
     const struct client_server *server = &client->servers[index];
     struct seal_session *session = seal_at(tools->seal, server->session);
-    if (session == NULL || !session->rtt_unsure || server->tries == 0)
+    if (session == NULL || !session->rtt_unsure)
         return;
     uint64_t before_ns = session->rtt_ns;
     session->rtt_ns = tools->cx->now_ns - server->asked_ns;
-    session->rtt_unsure = server->tries > 1;
+    session->rtt_unsure = false;
     if (session->rtt_ns > before_ns + before_ns / 4 || before_ns > session->rtt_ns * 5 / 4)
         send_register(client, tools, index);
 }
@@ -380,7 +381,8 @@ static struct client_news answered(struct client *client, const struct client_to
     bool fresh = message->type == PUNCH_REGISTERED && !server->registered;
     if (message->type == PUNCH_REGISTERED)
         server->registered = true;
-    measure(client, tools, index);
+    if (fresh)
+        measure(client, tools, index);
     server->tries = 0;
     server->next_ns = tools->cx->now_ns + CLIENT_KEEPALIVE_NS;
     server->observed = message->observed;
