@@ -123,10 +123,15 @@ static void speak(struct client *client, const struct client_tools *tools, uint8
 static void speak_anew(struct client *client, const struct client_tools *tools, uint8_t index)
 {
     struct client_server *server = &client->servers[index];
+    /* The answer may be to a REGISTER that is under way. */
+    bool under_way = !server->registered && server->tries > 0;
+    uint64_t asked_ns = under_way ? server->asked_ns : tools->cx->now_ns;
     server->registered = false;
     server->tries = 0;
-    if (server->up)
-        speak(client, tools, index);
+    if (!server->up)
+        return;
+    speak(client, tools, index);
+    server->asked_ns = asked_ns;
 }
 
 void client_ask_home(struct client *client, const struct client_tools *tools)
@@ -364,7 +369,8 @@ static void measure(struct client *client, const struct client_tools *tools, uin
 {
     const struct client_server *server = &client->servers[index];
     struct seal_session *session = seal_at(tools->seal, server->session);
-    if (session == NULL || !session->rtt_unsure)
+    if (session == NULL || !session->rtt_unsure || server->tries == 0 ||
+        tools->cx->now_ns == server->asked_ns)
         return;
     uint64_t before_ns = session->rtt_ns;
     session->rtt_ns = tools->cx->now_ns - server->asked_ns;

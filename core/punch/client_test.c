@@ -184,6 +184,21 @@ static void test_far_home(void **state)
     }
 }
 
+/* An address comes while a REGISTER is under way: its answer is not one to the second REGISTER. */
+static void test_far_home_asked_twice(void **state)
+{
+    (void)state;
+    const struct addr both[] = {own_address, addr_v4(0x0a000909, 0)};
+    rig_setup(NULL);
+    r->server[0].way_ns = 150 * MS;
+    knows(0, 1, 0);
+    network_is(1, &own_address);
+    run_for(590 * MS);
+    network_is(2, both);
+    run_for(3 * SECOND);
+    assert_int_equal(seal_at(&r->seal, r->client.servers[0].session)->rtt_ns, 300 * MS);
+}
+
 static void test_home_lost(void **state)
 {
     (void)state;
@@ -596,6 +611,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_keepalive, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_register_retries, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_far_home, NULL, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_far_home_asked_twice, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_home_lost, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_only_home_lost, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_reserve_lost, rig_setup, rig_teardown),

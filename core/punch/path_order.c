@@ -71,7 +71,9 @@ void path_order_heard(const struct path_tools *t, struct path *path, bool relaye
     uint64_t now_ns = t->tools.cx->now_ns;
     path->calls[path->newest].heard = path->calls[path->newest].heard || !relayed;
     bool comes = path->order == REASON_ORDER_PASSED || path->order == REASON_ORDER_HEARD;
-    if (path->order <= REASON_ORDER_TOLD || (comes && relayed))
+    if (path->order == REASON_ORDER_TOLD)
+        path->order = REASON_ORDER_NONE; /* who has sent has been told; there is nothing to hurry */
+    if (path->order == REASON_ORDER_NONE || (comes && relayed))
         return;
     bool knocks = t->client->side.trap == STUN_TRAP_YES;
     uint64_t next_ns = now_ns + (!relayed ? PATH_SOON_NS : knocks ? PATH_HOLD_NS : 0);

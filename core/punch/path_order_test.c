@@ -428,6 +428,33 @@ static void test_direct_path_goes_on(void **state)
     }
 }
 
+/*
+ * A path was direct when the peer called anew, and its way is gone since, and so is our home. What
+ * the peer sends is answered whole: it has been told long ago.
+ */
+static void test_answers_are_whole(void **state)
+{
+    (void)state;
+    sides_are(10 * MS, side_of(STUN_MAPPING_EIM, STUN_FILTERING_APDF, STUN_TRAP_NO),
+              side_of(STUN_MAPPING_ADM, STUN_FILTERING_APDF, STUN_TRAP_UNKNOWN));
+    answers_at(&r->peer[0], at(1), 20 * MS);
+    called_before(1, at(1), 0);
+    run_for(SECOND);
+    assert_int_equal(path_to(&r->peer[0])->reported, NODE_PATH_DIRECT);
+    called_before(2, at(1), 100000);
+    run_for(SECOND);
+    r->places = 0;
+    r->server[0].gone = true;
+    run_for(40 * SECOND);
+    mark();
+    for (uint64_t i = 0; i < 2; i++) {
+        probes(at(1), 77 + i);
+        run_for(MS);
+    }
+    assert_int_equal(sent_count(at(1)), 2);
+    assert_int_equal(whole_to(at(1)), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +464,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_knock, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_passed, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_told, NULL, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_answers_are_whole, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_old_way, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_other_address, NULL, rig_teardown),
         cmocka_unit_test_setup_teardown(test_silent, NULL, rig_teardown),
