@@ -49,34 +49,29 @@ uint8_t path_order_ttl(const struct path *path, const struct path_remote *remote
     return knocks && remote->paced == 0 ? PATH_KNOCK_TTL : 0;
 }
 
-/*
- * A knock may end before it comes to a trap of ours further out. There the first whole probes of
- * both sides must be on their way at the same time, so neither's hold depends on its home.
- */
-uint64_t path_order_hold_ns(const struct path_tools *t, const struct path *path, unsigned step,
-                            uint64_t wait_ns)
+uint64_t path_order_hold_ns(const struct path *path, uint64_t wait_ns)
 {
     uint64_t hold_ns = path->order == REASON_ORDER_PASSED ? PATH_PASS_NS : PATH_HOLD_NS;
-    bool both = t->client->side.trap == STUN_TRAP_YES && step == 1;
-    return both || wait_ns < hold_ns ? hold_ns : wait_ns;
+    return wait_ns < hold_ns ? hold_ns : wait_ns;
 }
 
 /*
  * The peer has sent something, through the relay or not, so its probes have left, too: we need not
- * hold ours any longer. One that knocks for our trap sends the first that is whole a little later.
- * Where the peer must have come to our NATs, only what came directly surely has.
+ * hold ours any longer. Not so if it knocks for our trap, which may be further out than our knock
+ * came: there the first whole probes of both must be on their way at the same time. And where the
+ * peer must have come to our NATs, only what came directly surely has.
  */
 void path_order_heard(const struct path_tools *t, struct path *path, bool relayed)
 {
     uint64_t now_ns = t->tools.cx->now_ns;
     path->calls[path->newest].heard = path->calls[path->newest].heard || !relayed;
-    bool comes = path->order == REASON_ORDER_PASSED || path->order == REASON_ORDER_HEARD;
+    bool comes = path->order == REASON_ORDER_PASSED || path->order == REASON_ORDER_HEARD ||
+                 t->client->side.trap == STUN_TRAP_YES;
     if (path->order == REASON_ORDER_TOLD)
         path->order = REASON_ORDER_NONE; /* who has sent has been told; there is nothing to hurry */
     if (path->order == REASON_ORDER_NONE || (comes && relayed))
         return;
-    bool knocks = t->client->side.trap == STUN_TRAP_YES;
-    uint64_t next_ns = now_ns + (!relayed ? PATH_SOON_NS : knocks ? PATH_HOLD_NS : 0);
+    uint64_t next_ns = now_ns + (relayed ? 0 : PATH_SOON_NS);
     for (uint8_t i = 0; i < path->remote_count; i++) {
         struct path_remote *remote = &path->remotes[i];
         bool sooner = !relayed || remote->next_ns > next_ns;

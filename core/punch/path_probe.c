@@ -204,7 +204,7 @@ static uint64_t paced_next(const struct path_tools *t, const struct path *path,
     if (step == 1 && home != NULL && home->rtt_ns / 8 < wait_ns)
         wait_ns = home->rtt_ns / 8;
     if (path_order_holds(path, remote))
-        wait_ns = path_order_hold_ns(t, path, step, wait_ns);
+        wait_ns = path_order_hold_ns(path, wait_ns);
     uint64_t next_ns = path->attempt_ns + wait_ns;
     return next_ns > now_ns ? next_ns : now_ns + PATH_SOON_NS;
 }

@@ -68,9 +68,8 @@ uint8_t path_order_ttl(const struct path *path, const struct path_remote *remote
 bool path_order_silences(const struct path *path, const struct path_remote *remote);
 /* Whether whole probes are held back there, */
 bool path_order_holds(const struct path *path, const struct path_remote *remote);
-/* and from when both have been told how long, the probe of this step and its pace being this. */
-uint64_t path_order_hold_ns(const struct path_tools *t, const struct path *path, unsigned step,
-                            uint64_t wait_ns);
+/* and how long, from when both have been told, in place of this. */
+uint64_t path_order_hold_ns(const struct path *path, uint64_t wait_ns);
 /* A probe has come under the newest call. */
 void path_order_heard(const struct path_tools *t, struct path *path, bool relayed);
 /*
