@@ -52,7 +52,7 @@ enum {
 
 /* A peer that has the trap is given so long to open its NAT, when both have been told. */
 #define PATH_HOLD_NS UINT64_C(40000000)
-/* And to come as far as our NATs so long, if it is not heard through the relay before. */
+/* And a peer so long to come as far as our NATs, if it does not reach us before. */
 #define PATH_PASS_NS UINT64_C(300000000)
 /* The second one to a private address is kept for an answer for so long. */
 #define PATH_SHY_ANSWER_NS UINT64_C(250000000)

@@ -21,10 +21,9 @@ static bool concerns(const struct path *path, const struct path_remote *remote)
     return !remote->valid && addr_equal_ip(&remote->addr, &path->observed);
 }
 
-bool path_order_holds(const struct path *path, const struct path_remote *remote)
+bool path_order_holds(const struct path *path)
 {
-    bool holds = path->order == REASON_ORDER_OPENED || path->order == REASON_ORDER_PASSED;
-    return holds && concerns(path, remote);
+    return path->order == REASON_ORDER_OPENED || path->order == REASON_ORDER_PASSED;
 }
 
 bool path_order_silences(const struct path *path, const struct path_remote *remote)
@@ -36,23 +35,25 @@ bool path_order_silences(const struct path *path, const struct path_remote *remo
  * A caller that is told first is so by less than the direct way takes, unless that is longer than
  * the way through the homes; so what it sends early does not come too early. A callee's may.
  */
-static bool is_too_early(const struct path *path, const struct path_remote *remote)
+static bool is_too_early(const struct path *path)
 {
     const uint8_t *nonce = path->calls[path->newest].nonce;
     bool caller = memcmp(nonce, path->calling_nonce, PUNCH_NONCE_SIZE) == 0;
-    return path->order == REASON_ORDER_TOLD && path->early && !caller && concerns(path, remote);
+    return path->order == REASON_ORDER_TOLD && path->early && !caller;
 }
 
 uint8_t path_order_ttl(const struct path *path, const struct path_remote *remote)
 {
-    bool knocks = is_too_early(path, remote) || path_order_holds(path, remote);
+    bool knocks = (is_too_early(path) || path_order_holds(path)) && concerns(path, remote);
     return knocks && remote->paced == 0 ? PATH_KNOCK_TTL : 0;
 }
 
-uint64_t path_order_hold_ns(const struct path *path, uint64_t wait_ns)
+uint64_t path_order_wait_ns(const struct path *path, const struct path_remote *remote,
+                            uint64_t wait_ns)
 {
     uint64_t hold_ns = path->order == REASON_ORDER_PASSED ? PATH_PASS_NS : PATH_HOLD_NS;
-    return wait_ns < hold_ns ? hold_ns : wait_ns;
+    bool held = path_order_holds(path) && concerns(path, remote) && wait_ns < hold_ns;
+    return held ? hold_ns : wait_ns;
 }
 
 /*

@@ -203,9 +203,7 @@ static uint64_t paced_next(const struct path_tools *t, const struct path *path,
     uint64_t wait_ns = pace_ns[step];
     if (step == 1 && home != NULL && home->rtt_ns / 8 < wait_ns)
         wait_ns = home->rtt_ns / 8;
-    if (path_order_holds(path, remote))
-        wait_ns = path_order_hold_ns(path, wait_ns);
-    uint64_t next_ns = path->attempt_ns + wait_ns;
+    uint64_t next_ns = path->attempt_ns + path_order_wait_ns(path, remote, wait_ns);
     return next_ns > now_ns ? next_ns : now_ns + PATH_SOON_NS;
 }
 
@@ -223,7 +221,7 @@ void path_attempt(const struct path_tools *t, struct path *path, uint64_t other_
     uint64_t now_ns = t->tools.cx->now_ns;
     bool later = other_ns > PACE_APART_NS && other_ns < OTHER_MAX_NS;
     path_order_begin(t, path);
-    path->early = later && path->order != REASON_ORDER_OPENED && path->order != REASON_ORDER_PASSED;
+    path->early = later && !path_order_holds(path);
     path->attempt_ns = now_ns + (later ? other_ns : 0);
     path->judge_ns = path->attempt_ns + PATH_JUDGE_NS;
     for (uint8_t i = 0; i < path->remote_count; i++) {

@@ -66,10 +66,11 @@ void path_order_begin(const struct path_tools *t, struct path *path);
 uint8_t path_order_ttl(const struct path *path, const struct path_remote *remote);
 /* Whether nothing goes there until the peer has been heard. */
 bool path_order_silences(const struct path *path, const struct path_remote *remote);
-/* Whether whole probes are held back there, */
-bool path_order_holds(const struct path *path, const struct path_remote *remote);
-/* and how long, from when both have been told, in place of this. */
-uint64_t path_order_hold_ns(const struct path *path, uint64_t wait_ns);
+/* Whether whole probes are held back after a knock, which goes at once, */
+bool path_order_holds(const struct path *path);
+/* and how long one waits, from when both have been told, that would wait so long otherwise. */
+uint64_t path_order_wait_ns(const struct path *path, const struct path_remote *remote,
+                            uint64_t wait_ns);
 /* A probe has come under the newest call. */
 void path_order_heard(const struct path_tools *t, struct path *path, bool relayed);
 /*
